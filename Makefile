@@ -1,0 +1,46 @@
+# Every target makes the virtual environment itself when it is missing.
+# PYTHON chooses the interpreter it is made with (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+JOBS ?= 2
+
+.PHONY: demo test check bench docs format clean
+
+demo: $(VENV)/.demo  ## train real networks, measure their minima, judge them: runs/demo/report.html
+	$(BIN)/passband demo $(ARGS)
+
+test: $(VENV)/.dev  ## the test suite, on JOBS processes
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: $(VENV)/.dev  ## everything that is checked before anything is merged
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+	$(MAKE) test
+
+bench: $(VENV)/.dev  ## benchmarks: work and seconds, side by side
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+docs: $(VENV)/.dev  ## every example in the documentation, run
+	$(BIN)/python -m pytest -q --doctest-glob='*.md' README.md docs src --ignore=docs/_build
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist build
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,70 @@
+"""Which minima your optimizer lets through, and where your model stands.
+
+Near an equilibrium an optimizer is a linear filter of curvature. ``filters`` says what an
+optimizer does to an eigenvalue, ``Hessian`` and ``eigenvalues`` say which eigenvalues a model
+has, ``inspect`` puts both together, and ``optim`` has optimizers with lower edges.
+
+Names are loaded on first use, so ``import passband`` costs milliseconds.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from passband import errors, filters, optim
+    from passband.identify import filter_of
+    from passband.operators import Hessian, Identity, LinearOperator, MatrixOperator
+    from passband.problem import Objective
+    from passband.spectra import Spectrum, eigenvalues
+    from passband.verdict import Verdict, inspect, judge
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "errors": "passband.errors",
+    "filters": "passband.filters",
+    "optim": "passband.optim",
+    "filter_of": "passband.identify",
+    "Hessian": "passband.operators",
+    "Identity": "passband.operators",
+    "LinearOperator": "passband.operators",
+    "MatrixOperator": "passband.operators",
+    "Objective": "passband.problem",
+    "Spectrum": "passband.spectra",
+    "eigenvalues": "passband.spectra",
+    "Verdict": "passband.verdict",
+    "inspect": "passband.verdict",
+    "judge": "passband.verdict",
+}
+
+__all__ = [
+    "Hessian",
+    "Identity",
+    "LinearOperator",
+    "MatrixOperator",
+    "Objective",
+    "Spectrum",
+    "Verdict",
+    "eigenvalues",
+    "errors",
+    "filter_of",
+    "filters",
+    "inspect",
+    "judge",
+    "optim",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home, once."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'passband' has no attribute {name!r}. Known: {__all__}.")
+    module = importlib.import_module(home)
+    value = module if home == f"passband.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
