@@ -1,0 +1,321 @@
+"""Gradient oracles: the curvature ``h(λ)`` that an optimizer is shown instead of ``λ``.
+
+An optimizer that evaluates its gradient somewhere else than at its weights, as the
+sharpness-aware ones do, is an ordinary optimizer fed with ``h(λ)``. A curvature is let through
+if ``h(λ)`` is, so passbands are preimages under ``h``. They are found exactly: between two
+turning points ``h`` is monotone and takes every value once.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from numpy import ndarray
+from scipy.optimize import brentq
+from typing_extensions import override
+
+from passband.filters.passband import Interval, Passband
+
+_TANGENT = 1e-12  # relative: a turning point this close to a boundary touches it
+
+
+class Piece(NamedTuple):
+    """An interval on which a response is monotone, with its limits at both ends."""
+
+    lower: float
+    upper: float
+    at_lower: float
+    at_upper: float
+
+
+class Response(ABC):
+    """The curvature ``h(λ)`` a gradient oracle presents to the optimizer."""
+
+    @property
+    @abstractmethod
+    def degree(self) -> int:
+        """Degree of ``h`` as a polynomial, or 0 if it is none."""
+
+    @property
+    @abstractmethod
+    def gradients(self) -> int:
+        """Gradient evaluations behind one value; a Hessian-vector product counts as one."""
+
+    @abstractmethod
+    def __call__(self, lam: Any) -> Any:
+        """Return ``h(λ)``."""
+
+    @abstractmethod
+    def sensitivity(self, lam: Any) -> Any:
+        """Return ``∂q/∂ξ``: how noise ξ in every gradient of the oracle appears in its answer q."""
+
+    @abstractmethod
+    def turning_points(self) -> Sequence[float]:
+        """Return, in ascending order, the finite ``λ`` at which ``h`` stops being monotone."""
+
+    def pieces(self) -> list[Piece]:
+        """Return the intervals between turning points, with the values of ``h`` at their ends."""
+        ends = [-math.inf, *self.turning_points(), math.inf]
+        values = [self._limit(end) for end in ends]
+        return [Piece(*ends[i : i + 2], *values[i : i + 2]) for i in range(len(ends) - 1)]
+
+    def _limit(self, end: float) -> float:
+        """Return ``h`` at ``end``; a polynomial is infinite at infinity."""
+        if math.isfinite(end):
+            return float(self(end))
+        outermost = max(map(abs, self.turning_points()), default=0.0)
+        return math.copysign(math.inf, self(math.copysign(4 * outermost + 1.0, end)))
+
+    @final
+    def preimage(self, passband: Passband) -> Passband:
+        """Return ``{λ : h(λ) in passband}``, boundaries correct to rounding."""
+        found = [
+            part
+            for piece in self.pieces()
+            for interval in passband
+            if (part := self._preimage_in(piece, interval)) is not None
+        ]
+        return Passband.union(found)
+
+    def _preimage_in(self, piece: Piece, target: Interval) -> Interval | None:
+        """Return the part of ``piece`` that ``h`` maps into ``target``."""
+        low, high = sorted(
+            [(piece.at_lower, piece.lower), (piece.at_upper, piece.upper)],
+            key=lambda end: end[0],
+        )
+        size = min(abs(piece.lower), abs(piece.upper))  # h(λ) ≈ λ: values are of this size too
+        slack = _TANGENT * size if math.isfinite(size) else 0.0
+        if low[0] > target.upper + slack or high[0] < target.lower - slack:
+            return None
+        first, last = low[1], high[1]
+        if low[0] < target.lower - slack:
+            first = self._solve(piece, target.lower) if target.lower < high[0] else high[1]
+        if high[0] > target.upper + slack:
+            last = self._solve(piece, target.upper) if target.upper > low[0] else low[1]
+        first_exit = target.lower_exit if low[0] <= target.lower + slack else None
+        last_exit = target.upper_exit if high[0] >= target.upper - slack else None
+        if first > last:
+            first, last, first_exit, last_exit = last, first, last_exit, first_exit
+        return Interval(first, last, lower_exit=first_exit, upper_exit=last_exit)
+
+    def _solve(self, piece: Piece, value: float) -> float:
+        """Return the one ``λ`` in ``piece`` with ``h(λ) = value``."""
+
+        def excess(lam: float) -> float:
+            return float(self(lam)) - value
+
+        lower, upper = piece.lower, piece.upper
+        if lower <= 0 <= upper and excess(0.0) == 0:
+            return 0.0
+        falling = piece.at_lower > piece.at_upper
+        inner = next((end for end in (lower, upper) if math.isfinite(end)), 0.0)
+        reach = max(abs(inner), abs(value), 1e-300)
+        while not math.isfinite(lower):
+            lower = inner - reach if (excess(inner - reach) > 0) == falling else lower
+            reach *= 2
+        while not math.isfinite(upper):
+            upper = inner + reach if (excess(inner + reach) < 0) == falling else upper
+            reach *= 2
+        rtol = 4 * float(np.finfo(np.float64).eps)
+        return float(brentq(excess, lower, upper, xtol=1e-300, rtol=rtol, maxiter=2000))  # pyright: ignore[reportArgumentType]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Identity(Response):
+    """The gradient at the weights: ``h(λ) = λ``."""
+
+    @property
+    @override
+    def degree(self) -> int:
+        return 1
+
+    @property
+    @override
+    def gradients(self) -> int:
+        return 1
+
+    @override
+    def __call__(self, lam: Any) -> Any:
+        return lam
+
+    @override
+    def sensitivity(self, lam: Any) -> Any:
+        return np.ones_like(lam)
+
+    @override
+    def turning_points(self) -> Sequence[float]:
+        return ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Decay(Response):
+    """Gradient of the loss plus ``ω/2 · ‖θ‖²``: ``h(λ) = λ + ω``."""
+
+    weight_decay: float
+
+    @property
+    @override
+    def degree(self) -> int:
+        return 1
+
+    @property
+    @override
+    def gradients(self) -> int:
+        return 1
+
+    @override
+    def __call__(self, lam: Any) -> Any:
+        return lam + self.weight_decay
+
+    @override
+    def sensitivity(self, lam: Any) -> Any:
+        return np.ones_like(lam)
+
+    @override
+    def turning_points(self) -> Sequence[float]:
+        return ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Ascent(Response):
+    """Gradient after ``k`` unnormalized ascent steps of size ``ρ``: ``h(λ) = λ (1 + ρλ)ᵏ``."""
+
+    rho: float
+    steps: int = 1
+
+    @property
+    @override
+    def degree(self) -> int:
+        return self.steps + 1
+
+    @property
+    @override
+    def gradients(self) -> int:
+        return self.steps + 1
+
+    @override
+    def __call__(self, lam: Any) -> Any:
+        return lam * (1 + self.rho * lam) ** self.steps
+
+    @override
+    def sensitivity(self, lam: Any) -> Any:
+        return (1 + self.rho * lam) ** self.steps
+
+    @override
+    def turning_points(self) -> Sequence[float]:
+        if self.rho == 0:
+            return ()
+        vertex = -1 / (self.rho * (self.steps + 1))
+        return sorted([vertex, -1 / self.rho]) if self.steps > 1 else [vertex]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HessianAscent(Response):
+    """Gradient at ``θ + ρ H ∇f(θ)``: ``h(λ) = λ (1 + ρλ²)``."""
+
+    rho: float
+
+    @property
+    @override
+    def degree(self) -> int:
+        return 3
+
+    @property
+    @override
+    def gradients(self) -> int:
+        return 3
+
+    @override
+    def __call__(self, lam: Any) -> Any:
+        return lam * (1 + self.rho * lam * lam)
+
+    @override
+    def sensitivity(self, lam: Any) -> Any:
+        return 1 + self.rho * lam * lam
+
+    @override
+    def turning_points(self) -> Sequence[float]:
+        if self.rho >= 0:
+            return ()
+        vertex = 1 / math.sqrt(-3 * self.rho)
+        return [-vertex, vertex]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Chain(Response):
+    """One oracle around another: ``h(λ) = outer(inner(λ))``."""
+
+    inner: Response
+    outer: Response
+
+    @property
+    @override
+    def degree(self) -> int:
+        return self.inner.degree * self.outer.degree
+
+    @property
+    @override
+    def gradients(self) -> int:
+        return self.inner.gradients * self.outer.gradients
+
+    @override
+    def __call__(self, lam: Any) -> Any:
+        return self.outer(self.inner(lam))
+
+    @override
+    def sensitivity(self, lam: Any) -> Any:
+        return self.outer.sensitivity(self.inner(lam)) * self.inner.sensitivity(lam)
+
+    @override
+    def turning_points(self) -> Sequence[float]:
+        points = Passband(tuple(Interval(p, p) for p in self.outer.turning_points()))
+        inherited = {end for interval in self.inner.preimage(points) for end in interval}
+        return sorted({*self.inner.turning_points(), *inherited})
+
+
+def chain(*responses: Response) -> Response:
+    """Return the oracles applied one after the other, the first to ``λ`` itself.
+
+    Order is meaning: ``chain(Decay(w), Ascent(rho))`` has the decay in the loss, where it is
+    climbed too; ``chain(Ascent(rho), Decay(w))`` has it in the base optimizer.
+    """
+    result: Response = Identity()
+    for response in responses:
+        if isinstance(response, Identity):
+            continue
+        result = response if isinstance(result, Identity) else Chain(result, response)
+    return result
+
+
+def as_curvature(lam: Any) -> ndarray:
+    """Return curvatures as a float64 or complex128 array; tensors of any device are welcome."""
+    if hasattr(lam, "detach"):
+        lam = lam.detach().cpu().resolve_conj().resolve_neg()
+        lam = (lam.to(dtype=_wide(lam))).numpy()
+    array = np.asarray(lam)
+    if array.dtype == object or array.dtype.kind in "USV":
+        raise TypeError(f"curvatures must be numbers; got {lam!r}.")
+    array = array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
+    if not np.isfinite(array).all():
+        bad = int(np.size(array) - np.isfinite(array).sum())
+        raise ValueError(
+            f"curvatures must be finite; got {bad} of {np.size(array)} that are NaN or infinite. "
+            "Drop them first: an eigenvalue that is not finite was not computed."
+        )
+    return array
+
+
+def _wide(tensor: Any) -> Any:
+    """Return torch's double precision type for a tensor, without importing torch here."""
+    import sys
+
+    torch = sys.modules["torch"]
+    return torch.complex128 if tensor.is_complex() else torch.float64
