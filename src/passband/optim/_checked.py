@@ -1,0 +1,109 @@
+"""What every optimizer here shares: checked options and gradients, steps that can be skipped."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from typing_extensions import override
+
+from passband.errors import SkippedStepWarning
+from passband.optim._lists import all_finite
+from passband.optim._options import Group, check_parameters
+
+Closure = Callable[[], Tensor]
+
+
+class Part(NamedTuple):
+    """The parameters of one group that have a gradient, and one vector for each."""
+
+    group: Group
+    params: list[Tensor]
+    vectors: list[Tensor]
+
+
+class CheckedOptimizer(Optimizer, ABC):
+    """A ``torch`` optimizer that refuses what it cannot do before it moves a weight.
+
+    Attributes:
+        skipped: Number of steps that were skipped because a gradient was not finite.
+    """
+
+    skipped: int = 0
+
+    @abstractmethod
+    def _check(self, group: Group, *, starting: bool) -> None:
+        """Raise unless the options of ``group`` make sense; ``starting`` when it is new."""
+
+    @override
+    def add_param_group(self, param_group: Group) -> None:
+        """Add a group; options it leaves out are those given to the optimizer."""
+        super().add_param_group(param_group)
+        try:
+            check_parameters(self.param_groups[-1])
+            self._check(self.param_groups[-1], starting=True)
+        except BaseException:
+            self.param_groups.pop()
+            raise
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "skipped": self.skipped}
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self.param_groups for p in group["params"] if p.requires_grad]
+
+    def _evaluate(self, closure: Callable[[], object]) -> Tensor:
+        """Return the closure's loss, with this evaluation's gradient alone in ``p.grad``."""
+        for p in self._parameters():
+            p.grad = None
+        with torch.enable_grad():
+            loss = closure()
+        if not isinstance(loss, Tensor):
+            raise TypeError(
+                "the closure must return the loss as a tensor; "
+                f"got {loss!r}. End it with `loss.backward(); return loss`."
+            )
+        if loss.numel() != 1:
+            raise ValueError(
+                f"the closure must return one number; got shape {tuple(loss.shape)}. "
+                "Reduce the loss with `.mean()` or `.sum()`."
+            )
+        return loss.detach()  # the graph must not live as long as the caller keeps the loss
+
+    def _gradients(self) -> list[Part]:
+        """Return what is in ``p.grad``, group by group; parameters without one are left out."""
+        parts: list[Part] = []
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            grads = [p.grad for p in params]
+            if any(g.layout is not torch.strided for g in grads):
+                raise TypeError(
+                    f"{type(self).__name__} needs dense gradients; got a sparse one. "
+                    "Build the embedding with `sparse=False`."
+                )
+            if params:
+                parts.append(Part(group, params, grads))
+        if not parts:
+            raise ValueError(
+                f"no parameter of this {type(self).__name__} has a gradient. Call "
+                "`loss.backward()` on a loss that depends on its parameters."
+            )
+        return parts
+
+    def _skip(self) -> None:
+        self.skipped += 1
+        warnings.warn(
+            f"{type(self).__name__} skipped a step: a gradient was not finite. "
+            f"Weights and momentum are as before ({self.skipped} skipped so far).",
+            SkippedStepWarning,
+            stacklevel=5,
+        )
+
+
+def finite(parts: list[Part]) -> bool:
+    """Whether every entry of every vector is finite."""
+    return all_finite([v for part in parts for v in part.vectors])

@@ -1,0 +1,83 @@
+"""Arithmetic on lists of tensors, one kernel for all of them where torch has it.
+
+``foreach=False`` goes tensor by tensor; anything else leaves it to ``torch._foreach_*``, which
+falls back to a loop of its own where devices or dtypes are mixed.
+"""
+
+# pyright: reportPrivateImportUsage=false
+
+import math
+from collections import defaultdict
+
+import torch
+from torch import (
+    Tensor,
+    _foreach_add,
+    _foreach_add_,
+    _foreach_copy_,
+    _foreach_div,
+    _foreach_mul_,
+    _foreach_norm,
+)
+
+Tensors = list[Tensor]
+
+
+def add_(xs: Tensors, ys: Tensors, *, alpha: float = 1, foreach: bool | None = None) -> None:
+    """``x ← x + alpha y``."""
+    if foreach is not False:
+        _foreach_add_(xs, ys, alpha=alpha)
+        return
+    for x, y in zip(xs, ys, strict=True):
+        x.add_(y, alpha=alpha)
+
+
+def add(xs: Tensors, ys: Tensors, *, alpha: float = 1, foreach: bool | None = None) -> list[Tensor]:
+    """Return ``x + alpha y``."""
+    if foreach is not False:
+        return list(_foreach_add(xs, ys, alpha=alpha))
+    return [x.add(y, alpha=alpha) for x, y in zip(xs, ys, strict=True)]
+
+
+def scale_(xs: Tensors, factor: float, *, foreach: bool | None = None) -> None:
+    """``x ← factor x``."""
+    if foreach is not False:
+        _foreach_mul_(xs, factor)
+        return
+    for x in xs:
+        x.mul_(factor)
+
+
+def divided(xs: Tensors, number: float, *, foreach: bool | None = None) -> list[Tensor]:
+    """Return ``x / number``."""
+    if foreach is not False:
+        return list(_foreach_div(xs, number))
+    return [x.div(number) for x in xs]
+
+
+def copy_(xs: Tensors, ys: Tensors) -> None:
+    """``x ← y``, in one call that no interrupt can split."""
+    if xs:
+        _foreach_copy_(xs, ys)
+
+
+def all_finite(xs: Tensors) -> bool:
+    """Whether no entry is infinite or NaN. It waits for the device once a kind of tensor."""
+    return all(map(math.isfinite, _norms(xs, math.inf)))
+
+
+def norm(xs: Tensors) -> float:
+    """Return the Euclidean norm of all entries together."""
+    return math.hypot(*_norms(xs, 2))
+
+
+def _norms(xs: Tensors, order: float) -> list[float]:
+    kinds: dict[tuple[torch.device, torch.dtype], list[Tensor]] = defaultdict(list)
+    for x in xs:
+        if x.numel():
+            kinds[x.device, x.dtype].append(x)
+    norms: list[float] = []
+    for (_, dtype), tensors in kinds.items():
+        wide = torch.promote_types(dtype, torch.float32)  # squares overflow early in half precision
+        norms += torch.stack(list(_foreach_norm(tensors, order, dtype=wide))).tolist()
+    return norms
