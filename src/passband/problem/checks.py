@@ -1,0 +1,102 @@
+"""What can be found wrong before any work is done."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from passband.errors import NotDeterministicError
+from passband.problem.batch_loss import BatchLoss
+from passband.problem.batches import Batches, tensors
+from passband.problem.losses import check_mean, scalar
+
+_WRAPPERS = {"DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "FSDPModule"}
+
+
+def original(model: Any) -> nn.Module:
+    """Return the module that computes, or refuse wrappers that have no second derivative."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"`model` must be a torch.nn.Module; got {type(model).__name__}.")
+    compiled = getattr(model, "_orig_mod", None)
+    if isinstance(compiled, nn.Module):
+        return compiled
+    if wrapper := {kind.__name__ for kind in type(model).__mro__} & _WRAPPERS:
+        raise ValueError(
+            f"{wrapper.pop()} does not support second derivatives. Give the plain module, "
+            "`model.module`, and the data of all ranks."
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError("a scripted module cannot be measured. Give the module it was made from.")
+    return model
+
+
+def check_pair(batches: Batches, device: torch.device) -> None:
+    """Refuse a first batch that is not an input and a target on the model's device."""
+    x, y = next(iter(batches))
+    for name, part in (("input", x), ("target", y)):
+        for t in tensors(part):
+            if t.device != device:
+                raise ValueError(
+                    f"the data must be on the model's device, {device}; the {name} is on "
+                    f"{t.device}. Use `.to({str(device)!r})`."
+                )
+    rows, targets = (next(iter(tensors(part)), None) for part in (x, y))
+    if rows is None:
+        raise TypeError(
+            f"the input must be a tensor; got {type(x).__name__}. Use `torch.as_tensor`."
+        )
+    if rows.ndim and targets is not None and targets.ndim and len(rows) != len(targets):
+        raise ValueError(
+            f"input and target must have as many samples; got shapes {tuple(rows.shape)} and "
+            f"{tuple(targets.shape)}."
+        )
+
+
+def check_loss(loss: BatchLoss, theta: Tensor) -> None:
+    """Evaluate one batch twice: is it a mean, finite, the same again, and does it depend on θ?"""
+
+    def task(model: nn.Module) -> Tensor:
+        if loss.takes_model:
+            return loss.of_model(model)
+        x, y = loss.batch
+        output = model(x)
+        once = scalar(loss.function(output, y), takes="output, target")
+        check_mean(loss.function, output, y, once)
+        return once
+
+    theta = theta.detach().requires_grad_()
+    first = loss.run(theta, task)
+    value, again = loss.finite(first), loss.value(theta)
+    if abs(value - again) > 1e-4 * max(abs(value), abs(again)):
+        raise NotDeterministicError(
+            f"the same batch has the loss {value:.7g} and then {again:.7g}: the model or the loss "
+            "keeps a state, or draws random numbers of its own. Turn that off."
+        )
+    leaves = list(_leaves(first))
+    own = {id(p): name for name, p in loss.runner.model.named_parameters()}
+    if captured := [own[id(leaf)] for leaf in leaves if id(leaf) in own]:
+        raise ValueError(
+            f"the loss uses parameters past the model it is given: {', '.join(captured[:3])}, from "
+            "a list made earlier perhaps. Read them from the model: `loss(model, batch)`."
+        )
+    if not any(leaf is theta for leaf in leaves):
+        raise ValueError(
+            f"the loss must depend on the chosen parameters ({', '.join(loss.runner.names[:3])}"
+            f"{', …' if len(loss.runner.names) > 3 else ''}); it does not. "
+            "Look for `detach`, `no_grad`, `.data` or `.item` on the way from them to the loss."
+        )
+
+
+def _leaves(loss: Tensor) -> Iterator[Tensor]:
+    """Yield the tensors to which a backward pass would deliver a gradient."""
+    seen: set[Any] = set()
+    todo: list[Any] = [loss.grad_fn]
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield node.variable
+        todo += [parent for parent, _ in node.next_functions]

@@ -1,0 +1,45 @@
+"""What autograd's refusals mean, in the user's words."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from passband.errors import PassbandError
+
+_MEANINGS = {
+    "modified by an inplace operation": """\
+a tensor that the derivative needs was overwritten: by an in-place operation of the model or loss
+(`x += y`, `relu(inplace=True)`, `x[i] = y`), or because the data were changed since. Use the
+out-of-place form.""",
+    "once_differentiable": """\
+an operation of the model has a first derivative only. Replace the custom function by one whose
+backward can be differentiated.""",
+    "scaled_dot_product": """\
+this attention kernel has no second derivative. Call `scaled_dot_product_attention` without
+forcing a kernel.""",
+    "CuDNN RNN": """\
+cuDNN's recurrent layers have no second derivative. Measure inside
+`with torch.backends.cudnn.flags(enabled=False):`.""",
+    "cudnn RNN": """\
+cuDNN's recurrent layers need training mode. Measure inside
+`with torch.backends.cudnn.flags(enabled=False):`.""",
+    "double backward": """\
+compiled code has no second derivative. Give the model as it was before `torch.compile`.""",
+    "Checkpointing is not compatible": """\
+reentrant checkpointing has no second derivative. Use
+`torch.utils.checkpoint.checkpoint(..., use_reentrant=False)`.""",
+    "is not implemented": """\
+an operation of the model or loss has no second derivative. Replace the one named below.""",
+}
+
+
+@contextmanager
+def explained(doing: str) -> Generator[None]:
+    """Give autograd's refusals a meaning and a way out; everything else passes unchanged."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        for sign, meaning in _MEANINGS.items():
+            if sign in text:
+                raise PassbandError(f"{doing}: {meaning}\ntorch says: {text}") from error
+        raise

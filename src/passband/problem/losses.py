@@ -1,0 +1,83 @@
+"""How a loss wants to be called, and whether it is what it should be."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+Takes = Literal["auto", "output, target", "model, batch"]
+
+_MODEL_NAMES = {"model", "module", "net", "network"}
+
+
+def takes_model(loss: Callable[..., Any], takes: Takes, data: Any) -> bool:
+    """Return whether ``loss`` is called as ``loss(model, batch)``.
+
+    Without a word from the caller it is where the first argument is called ``model``,
+    ``module``, ``net`` or ``network`` or annotated as a module, and where the data is a mapping.
+    """
+    if not callable(loss):
+        raise TypeError(f"`loss` must be callable; got {type(loss).__name__}.")
+    if isinstance(loss, type):
+        raise TypeError(f"`loss` must be called; write `{loss.__name__}()` with brackets.")
+    if takes == "auto":
+        return isinstance(data, Mapping) or _first_is_model(loss)
+    if takes not in {"output, target", "model, batch"}:
+        known = "'auto', 'output, target' or 'model, batch'"
+        raise ValueError(f"`takes` must be {known}; got {takes!r}.")
+    return takes == "model, batch"
+
+
+def _first_is_model(loss: Callable[..., Any]) -> bool:
+    try:
+        arguments = list(inspect.signature(loss).parameters.values())
+    except (TypeError, ValueError):  # a builtin without a signature
+        return False
+    if not arguments:
+        raise TypeError(
+            "`loss` must take two arguments, (output, target) or (model, batch); it takes none."
+        )
+    first = arguments[0]
+    annotated = isinstance(first.annotation, type) and issubclass(first.annotation, nn.Module)
+    return annotated or first.name.lower() in _MODEL_NAMES
+
+
+def scalar(loss: Any, *, takes: str) -> Tensor:
+    """Return the loss as a tensor without dimensions, or say what it is instead."""
+    if not isinstance(loss, Tensor):
+        raise TypeError(
+            f"`loss({takes})` must return a tensor; got {type(loss).__name__}. "
+            "A number from `.item()` has no gradient."
+        )
+    if loss.numel() != 1:
+        raise ValueError(
+            f"`loss({takes})` must return one number; got shape {tuple(loss.shape)}. "
+            'Take the mean over the batch: `reduction="mean"`.'
+        )
+    if not loss.is_floating_point():
+        raise TypeError(f"`loss({takes})` must return a real number; got {loss.dtype}.")
+    return loss.reshape(())
+
+
+def check_mean(loss: Callable[..., Any], output: Any, target: Any, once: Tensor) -> None:
+    """Refuse a loss that changes when every sample of the batch appears twice.
+
+    A sum doubles, and with it every curvature. Where the batch cannot be repeated
+    (outputs that are not tensors with one row a sample) nothing is checked.
+    """
+    both = isinstance(output, Tensor) and isinstance(target, Tensor)
+    if not both or not output.ndim or not target.ndim or len(output) != len(target):
+        return
+    try:
+        doubled = loss(torch.cat([output, output]), torch.cat([target, target]))
+        once_, twice = float(once.detach()), float(doubled.detach())
+    except Exception:  # a loss bound to one batch size: its first use will tell
+        return
+    if abs(twice - once_) > 1e-3 * max(abs(once_), abs(twice)):
+        raise ValueError(
+            f"`loss` must be a mean over the batch; with every sample twice it is {twice:.6g} "
+            f'instead of {once_:.6g}. For a sum use `reduction="mean"`; a loss that compares '
+            "samples with each other goes in as `loss(model, batch)`."
+        )
