@@ -1,0 +1,81 @@
+"""The command line. Each command is one module, imported when it is called."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from passband.cli.suggest import closest
+
+__all__ = ["main"]
+
+
+class Command(NamedTuple):
+    """Where a command lives and what it does, in one line."""
+
+    module: str
+    summary: str
+    example: str
+
+
+COMMANDS = {
+    "demo": Command(
+        "passband.cli.demo",
+        "train real networks with six optimizers, measure their minima, judge them",
+        "passband demo --quick",
+    ),
+    "edge": Command(
+        "passband.cli.edge",
+        "which curvatures an optimizer lets through",
+        "passband edge usam --lr 0.01 --rho 0.1 --momentum 0.9",
+    ),
+    "inspect": Command(
+        "passband.cli.inspect_file",
+        "which minimum your model has reached, and whether your optimizer can stay there",
+        "passband inspect examples/inspect_me.py",
+    ),
+    "report": Command(
+        "passband.cli.report_command",
+        "draw the report of a finished demo again, from its records",
+        "passband report runs/demo",
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0 well, 1 failed, 2 asked wrongly."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(_help())
+        return 0
+    if arguments[0] in {"-V", "--version"}:
+        from passband import __version__
+
+        print(f"passband {__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"passband: no command {name!r}{closest(name, COMMANDS)}", file=sys.stderr)
+        print(f"Commands: {', '.join(COMMANDS)}. `passband --help` explains.", file=sys.stderr)
+        return 2
+    from passband.errors import PassbandError
+
+    try:
+        return int(importlib.import_module(COMMANDS[name].module).main(rest) or 0)
+    except (ValueError, TypeError, PassbandError, OSError) as error:
+        print(f"passband {name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"passband {name}: interrupted", file=sys.stderr)
+        return 130
+    except SystemExit as stop:  # how argument parsers end: with a status, or after --help
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = ["passband: which minima your optimizer lets through, and where your model stands.", ""]
+    for name, command in COMMANDS.items():
+        lines += [f"  {name:<{width}}  {command.summary}", f"  {'':<{width}}  $ {command.example}"]
+    lines += ["", "`passband COMMAND --help` shows a command's options."]
+    return "\n".join(lines)

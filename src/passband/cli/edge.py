@@ -1,0 +1,102 @@
+"""``passband edge``: which curvatures an optimizer lets through."""
+
+import cmath
+import dataclasses
+import inspect
+import sys
+from collections.abc import Sequence
+
+from passband import filters
+from passband.cli.plot import curve
+from passband.cli.suggest import closest
+from passband.filters import Filter, Interval
+
+_EXAMPLES = """examples:
+  $ passband edge sgd --lr 0.1 --momentum 0.9
+  $ passband edge usam --lr 0.01 --rho 0.1 --steps 2
+  $ passband edge hessian-usam --lr 0.01 --rho 0.1 --momentum 0.9 --nesterov"""
+
+
+def catalogue() -> dict[str, type[Filter]]:
+    """Return every filter that options alone can make, by its command-line name."""
+    found = [getattr(filters, name) for name in filters.__all__]
+    return {
+        _command_name(kind.__name__): kind
+        for kind in found
+        if inspect.isclass(kind)
+        and issubclass(kind, Filter)
+        and dataclasses.is_dataclass(kind)
+        and all(
+            field.type in {float, int, bool} or _is_choice(field.type) for field in _fields(kind)
+        )
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the passband of the optimizer that the arguments name."""
+    import tyro
+
+    known = catalogue()
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(f"usage: passband edge OPTIMIZER --lr LR [options]\n\n{_EXAMPLES}\n")
+        print(f"optimizers: {', '.join(known)}\n`passband edge usam --help` shows its options.")
+        return 0
+    name, *rest = arguments
+    if name not in known:
+        print(f"passband edge: no optimizer {name!r}{closest(name, known)}", file=sys.stderr)
+        print(f"Known: {', '.join(known)}.", file=sys.stderr)
+        return 2
+    kind = known[name]
+    summary = (inspect.getdoc(kind) or "").split("\n\n")[0].replace("``", "").replace("`", "")
+    chosen = tyro.cli(kind, args=rest, prog=f"passband edge {name}", description=summary)
+    print(describe(chosen))
+    return 0
+
+
+def describe(filter: Filter) -> str:
+    """Return passband, edge, cost and a small plot of the radius, as text."""
+    passband = filter.passband()
+    lines = [repr(filter), "", f"admitted λ   {passband}"]
+    lines += [f"edge         {passband.edge:.9g}{_exit(passband.edge, passband.intervals)}"]
+    if passband.islands:
+        lines += [f"islands      {' ∪ '.join(map(str, passband.islands))}"]
+    if passband.leaks:
+        lines += [f"saddle leak  {' ∪ '.join(map(str, passband.leaks))}"]
+    lines += [f"cost         {filter.gradients_per_step:g} gradient(s) a step"]
+    return "\n".join([*lines, "", curve(filter, passband)])
+
+
+def _exit(edge: float, intervals: Sequence[Interval]) -> str:
+    """Return in words how stability is lost at the edge."""
+    z = next((i.upper_exit for i in intervals if i.upper == edge), None)
+    if z is None:
+        return ""
+    if z == 1:
+        return "   (beyond, the mode drifts away: multiplier +1)"
+    if z == -1:
+        return "   (beyond, the mode alternates: multiplier -1)"
+    period = 2 * cmath.pi / abs(cmath.phase(z))
+    return f"   (beyond, the mode rotates: period {period:.3g} steps)"
+
+
+def _fields(kind: type) -> Sequence["dataclasses.Field[object]"]:
+    return dataclasses.fields(kind)
+
+
+def _is_choice(annotation: object) -> bool:
+    return hasattr(annotation, "__args__") and all(
+        isinstance(argument, str) for argument in getattr(annotation, "__args__", ())
+    )
+
+
+def _command_name(name: str) -> str:
+    """Return ``hessian-usam`` for ``HessianUSAM``."""
+    words, previous = "", ""
+    for index, letter in enumerate(name):
+        following = name[index + 1 : index + 2]
+        starts_word = letter.isupper() and (
+            previous.islower() or (previous.isupper() and following.islower())
+        )
+        words += ("-" if starts_word and index else "") + letter.lower()
+        previous = letter
+    return words

@@ -1,0 +1,116 @@
+"""Optimizers whose filter is known in closed form, by their class."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from passband import filters, optim
+from passband.errors import NotAFilterError
+from passband.filters import Filter
+
+Group = Mapping[str, Any]
+
+
+def filter_of(
+    optimizer: torch.optim.Optimizer, group: int = 0, *, gradient_norm: float | None = None
+) -> Filter:
+    """Return the filter of one parameter group of an optimizer, as it is now.
+
+    Options are read from the group, so a learning rate that a scheduler has changed counts.
+    Costs nothing: no step is taken.
+
+    Args:
+        optimizer: An instance of a known class; a subclass may step differently and is not one.
+        group: Index into ``optimizer.param_groups``.
+        gradient_norm: ``‖∇f‖`` at which normalized SAM is frozen; ignored by all others.
+
+    Raises:
+        NotAFilterError: If the optimizer has no linear filter, or is not known; says which.
+        IndexError: If there is no such group.
+
+    Example:
+        >>> weights = torch.zeros(2, requires_grad=True)
+        >>> filter_of(torch.optim.SGD([weights], lr=0.1)).edge
+        20.0
+    """
+    if not isinstance(optimizer, torch.optim.Optimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"`filter_of` needs a torch optimizer instance; got {optimizer!r}.")
+    groups = optimizer.param_groups
+    if not -len(groups) <= group < len(groups):
+        raise IndexError(f"the optimizer has {len(groups)} parameter groups; got group={group}.")
+    name = type(optimizer).__name__
+    known = _KNOWN.get(type(optimizer))
+    if known is None:
+        raise NotAFilterError(
+            f"the filter of {name} is not known. Known are: "
+            f"{', '.join(sorted(kind.__name__ for kind in _KNOWN))}. If {name} is linear near a "
+            "minimum, write its step as a `passband.filters` object and pass that to `judge`."
+        )
+    options = dict(groups[group])
+    options["lr"] = _number(options["lr"])
+    if not (options["lr"] > 0 and math.isfinite(options["lr"])):
+        raise NotAFilterError(
+            f"group {group} of {name} has lr={options['lr']!r}: it does not move now, so every "
+            "curvature is admissible. Ask again once the schedule has raised lr."
+        )
+    if options.get("maximize"):
+        raise NotAFilterError(
+            f"{name} maximizes: it admits the negated curvatures. Negate the loss instead."
+        )
+    return known(options, gradient_norm)
+
+
+def _number(value: Any) -> float:
+    """Return an option as a float; torch allows a tensor for the learning rate."""
+    return float(value.item() if isinstance(value, torch.Tensor) else value)
+
+
+def _sgd(group: Group, _: float | None) -> Filter:
+    momentum = _number(group["momentum"])
+    return filters.SGD(
+        lr=group["lr"],
+        momentum=momentum,
+        dampening=_number(group["dampening"]) if momentum else 0.0,
+        nesterov=bool(group["nesterov"]),
+        weight_decay=_number(group["weight_decay"]),
+    )
+
+
+def _shared(group: Group) -> dict[str, Any]:
+    """Return the options that the ascent family shares."""
+    return {
+        "lr": group["lr"],
+        "rho": _number(group["rho"]),
+        "momentum": _number(group["momentum"]),
+        "nesterov": bool(group["nesterov"]),
+        "weight_decay": _number(group["weight_decay"]),
+        "decay": group["decay"],
+    }
+
+
+def _usam(group: Group, _: float | None) -> Filter:
+    return filters.USAM(steps=int(group["steps"]), **_shared(group))
+
+
+def _hessian_usam(group: Group, _: float | None) -> Filter:
+    return filters.HessianUSAM(**_shared(group))
+
+
+def _sam(group: Group, gradient_norm: float | None) -> Filter:
+    if gradient_norm is None or not gradient_norm > 0:
+        raise NotAFilterError(
+            "SAM divides its ascent by the gradient norm, so near a minimum it is not linear and "
+            "circles instead of settling. Pass `gradient_norm=` to freeze it where it stands, or "
+            "use `passband.optim.USAM`, which has a filter."
+        )
+    return filters.SAM(gradient_norm=gradient_norm, **_shared(group))
+
+
+_KNOWN: dict[type, Callable[[Group, float | None], Filter]] = {
+    torch.optim.SGD: _sgd,
+    optim.USAM: _usam,
+    optim.HessianUSAM: _hessian_usam,
+    optim.SAM: _sam,
+}

@@ -1,0 +1,63 @@
+"""`passband edge` says what an optimizer lets through."""
+
+import subprocess
+import sys
+
+import pytest
+
+from passband.cli import main
+from passband.cli.edge import catalogue
+
+
+def test_prints_intervals_edge_cost_and_plot(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["edge", "usam", "--lr", "0.04", "--rho", "0.03", "--momentum", "0.8"])
+
+    shown = capsys.readouterr().out
+    assert status == 0
+    assert "[-73.9185, -33.3333] ∪ [0, 40.5852]" in shown
+    assert "40.5852135" in shown
+    assert "saddle leak  [-73.9185, -33.3333]" in shown
+    assert "2 gradient(s)" in shown
+    assert "████" in shown
+
+
+@pytest.mark.parametrize("name", ["sgd", "usam", "hessian-usam", "sam"])
+def test_every_optimizer_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["edge", name, "--help"]) == 0
+    assert "--lr" in capsys.readouterr().out
+
+
+def test_the_catalogue_is_the_filters_that_options_make() -> None:
+    assert {"sgd", "usam", "hessian-usam", "sam"} <= set(catalogue())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["edge", "usm", "--lr", "1"], "did you mean 'usam'"),
+        (["edge", "usam", "--lr", "-1", "--rho", "0.1"], "`lr` must be positive"),
+        (["edge", "usam", "--rho", "0.1"], "--lr"),
+        (["edg"], "did you mean 'edge'"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_and_version_teach_without_importing_torch() -> None:
+    code = (
+        "import sys\nfrom passband.cli import main\n"
+        "main([]); main(['--help']); main(['--version']); main(['edge'])\n"
+        "main(['edge', 'sgd', '--lr', '0.1'])\n"
+        "assert 'torch' not in sys.modules"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "$ passband edge usam" in done.stdout

@@ -1,0 +1,111 @@
+"""`filter_of` reads known optimizers in closed form."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+import passband as pb
+from passband import filters, optim
+from passband.errors import NotAFilterError
+
+
+def weights() -> list[torch.Tensor]:
+    return [torch.zeros(2, requires_grad=True)]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        (torch.optim.SGD(weights(), lr=0.1), filters.SGD(lr=0.1)),
+        (
+            torch.optim.SGD(weights(), lr=0.1, momentum=0.9, dampening=0.2, weight_decay=0.01),
+            filters.SGD(lr=0.1, momentum=0.9, dampening=0.2, weight_decay=0.01),
+        ),
+        (
+            torch.optim.SGD(weights(), lr=0.1, momentum=0.9, nesterov=True),
+            filters.SGD(lr=0.1, momentum=0.9, nesterov=True),
+        ),
+        (
+            optim.USAM(weights(), lr=0.1, rho=0.2, steps=3, momentum=0.5, weight_decay=0.1),
+            filters.USAM(lr=0.1, rho=0.2, steps=3, momentum=0.5, weight_decay=0.1),
+        ),
+        (
+            optim.USAM(weights(), lr=0.1, rho=0.2, weight_decay=0.1, decay="decoupled"),
+            filters.USAM(lr=0.1, rho=0.2, weight_decay=0.1, decay="decoupled"),
+        ),
+        (
+            optim.HessianUSAM(weights(), lr=0.1, rho=0.2, momentum=0.5, nesterov=True),
+            filters.HessianUSAM(lr=0.1, rho=0.2, momentum=0.5, nesterov=True),
+        ),
+    ],
+    ids=repr,
+)
+def test_reads_every_option(optimizer: torch.optim.Optimizer, expected: filters.Filter) -> None:
+    assert pb.filter_of(optimizer) == expected
+
+
+def test_dampening_without_momentum_is_ignored_as_in_torch() -> None:
+    optimizer = torch.optim.SGD(weights(), lr=0.1, dampening=0.5)
+
+    assert pb.filter_of(optimizer).edge == pytest.approx(20)
+
+
+def test_follows_a_scheduler_and_the_group() -> None:
+    groups: list[dict[str, Any]] = [{"params": weights()}, {"params": weights(), "lr": 0.5}]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    optimizer.param_groups[0]["lr"] = torch.tensor(0.2)  # what a tensor-valued schedule leaves
+
+    edges = [pb.filter_of(optimizer, group).edge for group in (0, 1, -1)]
+
+    assert_allclose(edges, [10, 4, 4], rtol=1e-7)
+
+
+def test_sam_needs_the_gradient_norm_it_is_frozen_at() -> None:
+    optimizer = optim.SAM(weights(), lr=0.04, rho=0.03, momentum=0.8)
+
+    with pytest.raises(NotAFilterError, match="gradient_norm"):
+        pb.filter_of(optimizer)
+    frozen = pb.filter_of(optimizer, gradient_norm=0.5)
+
+    assert frozen.edge == pytest.approx(31.282881080, abs=1e-8)
+
+
+@pytest.mark.parametrize("lr", [0.0, float("nan")])
+def test_an_optimizer_that_stands_still_is_told_so(lr: float) -> None:
+    optimizer = torch.optim.SGD(weights(), lr=0.1)
+    optimizer.param_groups[0]["lr"] = lr
+
+    with pytest.raises(NotAFilterError, match="does not move now"):
+        pb.filter_of(optimizer)
+
+
+def test_refuses_what_it_does_not_know_and_says_what_it_does() -> None:
+    class Mine(torch.optim.SGD):
+        pass
+
+    with pytest.raises(NotAFilterError, match=r"filter of Mine is not known.*HessianUSAM"):
+        pb.filter_of(Mine(weights(), lr=0.1))
+    with pytest.raises(NotAFilterError, match="maximizes"):
+        pb.filter_of(torch.optim.SGD(weights(), lr=0.1, maximize=True))
+    with pytest.raises(IndexError, match="1 parameter groups; got group=1"):
+        pb.filter_of(torch.optim.SGD(weights(), lr=0.1), 1)
+
+
+def test_the_filter_is_the_step_of_the_optimizer() -> None:
+    lam, lr, rho = np.array([0.5, 3.0, 17.0]), 0.02, 0.1
+    x = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    curvature = torch.from_numpy(lam)
+    optimizer = optim.USAM([x], lr=lr, rho=rho, steps=2)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = (0.5 * curvature * x**2).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+
+    assert_allclose(x.detach().numpy(), pb.filter_of(optimizer).transition(lam)[:, 0, 0], rtol=1e-14)
