@@ -1,7 +1,19 @@
 """Optimizers for ``torch`` whose filters are worth having."""
 
+from passband.optim.derivative_sgd import DerivativeSGD
+from passband.optim.extrapolated_sgd import ExtrapolatedSGD
 from passband.optim.hessian_usam import HessianUSAM
 from passband.optim.sam import SAM
+from passband.optim.secant_sgd import SecantSGD
+from passband.optim.sharpness_aware import SharpnessAware
 from passband.optim.usam import USAM
 
-__all__ = ["SAM", "USAM", "HessianUSAM"]
+__all__ = [
+    "SAM",
+    "USAM",
+    "DerivativeSGD",
+    "ExtrapolatedSGD",
+    "HessianUSAM",
+    "SecantSGD",
+    "SharpnessAware",
+]

@@ -50,6 +50,15 @@ class CheckedOptimizer(Optimizer, ABC):
             raise
 
     @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load a checkpoint; options it does not know, being SGD's say, stay as they are."""
+        options = [dict(group) for group in self.param_groups]
+        super().load_state_dict(state_dict)
+        for group, before in zip(self.param_groups, options, strict=True):
+            for name in before.keys() & self.defaults.keys():
+                group.setdefault(name, before[name])
+
+    @override
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "skipped": self.skipped}
 

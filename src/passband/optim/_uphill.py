@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from passband.optim._checked import CheckedOptimizer, Closure, Part, finite
 from passband.optim._lists import add_, copy_
+from passband.optim._options import Group
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class UphillOptimizer(CheckedOptimizer):
             if not finite(ways):
                 return None
             for group, params, way in ways:
-                if rho := float(group["rho"]):
+                if rho := self._rho(group):
                     add_(params, way, alpha=rho, foreach=group.get("foreach"))
             if remaining:
                 _, ways = self._look_up(closure)
@@ -82,6 +83,10 @@ class UphillOptimizer(CheckedOptimizer):
     @abstractmethod
     def _ascents(self) -> int:
         """Return the number of moves before the gradient that counts; none where ρ = 0."""
+
+    @abstractmethod
+    def _rho(self, group: Group) -> float:
+        """Return how far to go along the way up."""
 
     @abstractmethod
     def _descend(self, found: list[Part]) -> None:

@@ -28,6 +28,10 @@ class UphillSGD(UphillOptimizer):
         return int(any(group["rho"] for group in self.param_groups))
 
     @override
+    def _rho(self, group: Group) -> float:
+        return float(group["rho"])
+
+    @override
     def _gradient(self, closure: Closure) -> tuple[Tensor, list[Part]]:
         loss, parts = super()._gradient(closure)
         return loss, [_with_decay(p) if p.group["decay"] == "loss" else p for p in parts]

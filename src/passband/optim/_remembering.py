@@ -1,0 +1,150 @@
+"""The engine of one gradient a step: the weights are the points where gradients are taken.
+
+These methods move the gradient point ``y`` away from the base point ``x`` by something that they
+remember, so a lower edge costs memory instead of gradients. Their parameters are ``y``, as in
+torch's Nesterov; `RememberingSGD.at_base_point` shows ``x``.
+"""
+
+from abc import abstractmethod
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from passband.optim._checked import CheckedOptimizer, Closure, finite
+from passband.optim._lists import add, add_, copy_, scale_
+from passband.optim._options import (
+    Group,
+    check_lr,
+    check_momentum,
+    check_not_negative,
+    number,
+)
+
+
+class RememberingSGD(CheckedOptimizer):
+    """SGD whose gradient point is displaced by what it remembers."""
+
+    _option: ClassVar[str]
+    """The option that lowers the edge, in place of which ``edge`` may be given."""
+
+    _memory: ClassVar[tuple[str, ...]]
+    """What the offset of the gradient point is made of."""
+
+    @final
+    @override
+    @torch.no_grad()
+    def step(self, closure: Closure | None = None) -> Tensor | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Take one step with the gradients in ``p.grad``, or those of the closure.
+
+        Args:
+            closure: Optional. Computes the loss, calls ``loss.backward()`` and returns the loss;
+                it is called once, with gradients enabled and cleared.
+
+        Returns:
+            The closure's loss, or nothing without a closure.
+
+        Raises:
+            TypeError: The closure returns no tensor, or a gradient is sparse.
+            ValueError: The loss is not one number, no parameter has a gradient, or an option of a
+                group was set to something senseless. The weights are those before the step.
+        """
+        for group in self.param_groups:
+            self._check(group, starting=False)
+        loss = None if closure is None else self._evaluate(closure)
+        parts = self._gradients()
+        if not finite(parts):
+            self._skip()
+            return loss
+        for group, params, grads in parts:
+            decay, foreach = group["weight_decay"], group["foreach"]
+            total = add(grads, params, alpha=decay, foreach=foreach) if decay else grads
+            self._update(group, params, total)
+        return loss
+
+    @final
+    @contextmanager
+    def at_base_point(self) -> Generator[None]:
+        """Show the base point inside the block: what converges smoothly, and what to evaluate.
+
+        The gradient points come back bit for bit, whatever happens inside; steps belong outside.
+        """
+        params = self._parameters()
+        with torch.no_grad():
+            saved = [p.clone() for p in params]
+        try:
+            with torch.no_grad():
+                for group in self.param_groups:
+                    for p in group["params"]:
+                        state = self.state.get(p, {})
+                        if all(name in state for name in self._memory):
+                            p.add_(self._offset(group, state))
+            yield
+        finally:
+            with torch.no_grad():
+                copy_(params, saved)
+
+    @override
+    def add_param_group(self, param_group: Group) -> None:
+        """Add a group; options it leaves out are those given to the optimizer."""
+        own = any(param_group.get(name) is not None for name in (self._option, "edge"))
+        source = param_group if own else self.defaults
+        chosen = {name: source.get(name) for name in (self._option, "edge")}
+        if sum(value is not None for value in chosen.values()) != 1:
+            raise ValueError(f"give exactly one of `{self._option}` and `edge`; got {chosen}.")
+        super().add_param_group({**param_group, **chosen})
+
+    @override
+    def _check(self, group: Group, *, starting: bool) -> None:
+        check_lr(group, starting=starting)
+        check_momentum(group)
+        check_not_negative(group, "weight_decay")
+        if group.get("edge") is not None:  # of a new group: settled here, once
+            group[self._option] = self._for_edge(group)
+        group.pop("edge", None)
+        check_not_negative(group, self._option)
+
+    @abstractmethod
+    def _update(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> None:
+        """Move the gradient points of one group, and remember."""
+
+    @abstractmethod
+    def _offset(self, group: Group, state: dict[str, Tensor]) -> Tensor:
+        """Return ``x − p`` for a parameter that remembers ``state``."""
+
+    @abstractmethod
+    def _for_edge(self, group: Group) -> float:
+        """Return the value of the option that gives ``group["edge"]``."""
+
+    def _recall(
+        self, name: str, params: list[Tensor], start: list[Tensor] | None = None
+    ) -> list[Tensor]:
+        """Return what is remembered for ``params``; at first that is ``start``, or zeros."""
+        for i, p in enumerate(params):
+            if self.state[p].get(name) is None:
+                self.state[p][name] = torch.zeros_like(p) if start is None else start[i].clone()
+        return [self.state[p][name] for p in params]
+
+    def _momentum(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
+        """Return ``m ← βm + g``, the gradients themselves without momentum."""
+        if not group["momentum"]:
+            return grads
+        buffers = self._recall("momentum_buffer", params)
+        scale_(buffers, group["momentum"], foreach=group["foreach"])
+        add_(buffers, grads, foreach=group["foreach"])
+        return buffers
+
+
+def slope_for_edge(group: Group) -> float:
+    """Return ``1/E − 1/C``: what brings heavy ball's edge ``C = 2 (1 + β) / α`` down to ``E``."""
+    edge = number(group, "edge")
+    classical = 2 * (1 + group["momentum"]) / float(group["lr"])
+    if not 0 < edge < classical:
+        raise ValueError(
+            f"`edge` must be positive and below 2 (1 + momentum) / lr = {classical:g}, the edge of "
+            f"SGD, because memory only lowers it; got {edge!r}. Lower `lr` for a higher edge."
+        )
+    return 1 / edge - 1 / classical

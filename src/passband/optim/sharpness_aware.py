@@ -1,0 +1,154 @@
+"""Any optimizer, stepped with the gradient found uphill."""
+
+import inspect
+from typing import Any, final
+
+from torch import Tensor
+from torch.optim import Optimizer
+from typing_extensions import override
+
+from passband.optim._checked import Closure, Part
+from passband.optim._normalized import normalized
+from passband.optim._options import Group, check_not_negative, check_parameters, check_steps, number
+from passband.optim._uphill import UphillOptimizer
+
+
+@final
+class SharpnessAware(UphillOptimizer):
+    r"""Step a base optimizer with the gradient found after ``steps`` ascents.
+
+    .. math::
+        y_0 = x, \quad y_{j+1} = y_j + \rho\, \nabla f(y_j), \qquad
+        x \leftarrow \text{base}\bigl(x, \nabla f(y_k)\bigr).
+
+    Groups and state are the base optimizer's own, so schedulers, checkpoints and hooks attached to
+    either work, and a checkpoint of the base can be loaded. Weight decay is where the base has it:
+    added at ``x``, never climbed. A base that maximizes looks downhill. Around
+    ``torch.optim.SGD`` it is `USAM`, or `SAM` with ``normalize=True``, bit for bit.
+
+    A step costs ``steps + 1`` gradients (one where all radii are 0) and one copy of the weights,
+    two with ``normalize``. Closure, gradients that are not finite and what is left in ``p.grad``
+    are as for `USAM`.
+
+    Args:
+        base_optimizer: Any optimizer whose ``step()`` needs no closure.
+        rho: Ascent radius, finite; with ``normalize`` a length, not negative. A group's own is
+            kept as ``group["ascent_rho"]``, because torch's Adadelta has a ``rho`` of its own.
+        steps: Number of ascents, 1 or more.
+        normalize: Divide each ascent by the norm of the whole gradient, as in SAM.
+
+    Attributes:
+        base: The base optimizer.
+
+    Raises:
+        TypeError: The base is no optimizer, needs a closure, or already looks uphill.
+        ValueError: An option is out of its range.
+
+    Example:
+        For ``f = x²`` at 1 with ρ = 1 the gradient is taken at 1 + 2 = 3, where it is 6.
+
+        >>> import torch
+        >>> x = torch.tensor(1.0, requires_grad=True)
+        >>> optimizer = SharpnessAware(torch.optim.SGD([x], lr=0.1), rho=1.0)
+        >>> def closure():
+        ...     loss = x**2
+        ...     loss.backward()
+        ...     return loss
+        >>> optimizer.step(closure), x.grad, x.detach()
+        (tensor(1.), tensor(6.), tensor(0.4000))
+
+    References:
+        Foret et al., *Sharpness-aware minimization*, ICLR 2021, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        base_optimizer: Optimizer,
+        *,
+        rho: float,
+        steps: int = 1,
+        normalize: bool = False,
+    ) -> None:
+        _check_base(base_optimizer)
+        self.base, self.normalize = base_optimizer, normalize
+        # all that Optimizer.__init__ does, except for groups and state of our own
+        self.__setstate__(
+            {"defaults": {**base_optimizer.defaults, "ascent_rho": rho, "steps": steps}}
+        )
+        check_steps(self.defaults)
+        for group in self.param_groups:
+            check_parameters(group)
+            self._check(group, starting=True)
+
+    @property
+    def param_groups(self) -> list[Group]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The groups of the base optimizer."""
+        return self.base.param_groups
+
+    @property
+    def state(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The state of the base optimizer."""
+        return self.base.state
+
+    @override
+    def add_param_group(self, param_group: Group) -> None:
+        """Add a group to the base optimizer; ``ascent_rho`` may be among its options."""
+        self.base.add_param_group(param_group)
+        try:
+            check_parameters(self.param_groups[-1])
+            self._check(self.param_groups[-1], starting=True)
+        except BaseException:
+            self.param_groups.pop()
+            raise
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        """Return the base optimizer's state, with ``ascent_rho`` among the options."""
+        return self.base.state_dict()
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load the state of this optimizer, or of a base that was trained without it."""
+        self.base.load_state_dict(state_dict)
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("base", "normalize", "defaults", "skipped")
+        return {name: getattr(self, name) for name in names}
+
+    @override
+    def _check(self, group: Group, *, starting: bool) -> None:
+        group.setdefault("ascent_rho", self.defaults["ascent_rho"])  # a loaded group may lack it
+        number(group, "ascent_rho")
+        if self.normalize:
+            check_not_negative(group, "ascent_rho")
+
+    @override
+    def _ascents(self) -> int:
+        moving = any(group["ascent_rho"] for group in self.param_groups)
+        return self.defaults["steps"] if moving else 0
+
+    @override
+    def _rho(self, group: Group) -> float:
+        uphill = -1 if group.get("maximize") else 1
+        return uphill * float(group["ascent_rho"])
+
+    @override
+    def _look_up(self, closure: Closure) -> tuple[Tensor, list[Part]]:
+        loss, parts = self._gradient(closure)
+        return loss, normalized(parts) if self.normalize else parts
+
+    @override
+    def _descend(self, found: list[Part]) -> None:
+        self.base.step()  # it reads the gradients found from ``p.grad``
+
+
+def _check_base(base: Optimizer) -> None:
+    name = type(base).__name__
+    if isinstance(base, UphillOptimizer):
+        raise TypeError(f"{name} looks uphill itself; give `SharpnessAware` the optimizer inside.")
+    closure = inspect.signature(base.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise TypeError(
+            f"`SharpnessAware` needs an optimizer whose `step()` needs no closure; {name}'s does."
+        )
