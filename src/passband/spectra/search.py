@@ -1,0 +1,171 @@
+"""The search for outer eigenpairs, and the second look for what it missed."""
+
+from typing import Literal, final
+
+import torch
+from torch import Tensor
+
+from passband.errors import NonFiniteError
+from passband.operators import LinearOperator
+from passband.spectra.krylov import Krylov
+from passband.spectra.progress import Listener, Step
+from passband.spectra.ritz import Locked, Pairs, Side, rayleigh_ritz
+from passband.spectra.start import random_direction
+
+_LOOK_AT_LEAST, _LOOK_AT_MOST = 4, 12  # products of a second look that finds nothing
+_RESERVE = 5  # Ritz vectors kept in a restart beyond the wanted ones
+
+
+@final
+class Search:
+    """Everything a computation knows at any moment, so that it can be interrupted.
+
+    Args:
+        H: A symmetric operator.
+        ends: Which values are wanted, how accurately.
+        limit: Products to spend at most.
+        capacity: Vectors to hold at most, as far as the wanted ones leave a choice.
+        generator: Draws the random directions.
+        listener: Is told about every product.
+
+    Attributes:
+        ends: Which values are wanted.
+        settled: Whether the first search reached its accuracy.
+        locked: Pairs that are known.
+        space: The space that grows, orthogonal to the locked ones.
+        matvecs: Products spent.
+    """
+
+    def __init__(
+        self,
+        H: LinearOperator,
+        start: Tensor,
+        *,
+        ends: list[Side],
+        limit: int,
+        capacity: int,
+        generator: torch.Generator,
+        listener: Listener | None,
+    ) -> None:
+        self._H, self._limit, self._generator, self._listener = H, limit, generator, listener
+        self.ends = ends
+        wanted = sum(end.k for end in ends)
+        self._enough = min(H.size, wanted + 1)
+        self._capacity = max(capacity, 2 * (wanted + _RESERVE * len(ends)))
+        self.matvecs = 0
+        self.locked = Locked.none(start)
+        self.space = self._new_space(start, self.locked)
+        self.settled = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to answer."""
+        return self.space.size + len(self.locked.values) > 0
+
+    def pairs(self) -> Pairs:
+        """Return the best pairs that are known now."""
+        return rayleigh_ritz(self.space, self.locked)
+
+    def run(self, *, verify: bool) -> tuple[bool, str]:
+        """Search, then look again; return whether that was conclusive, and the evidence."""
+        outcome = self._search()
+        self.settled = outcome != "limit"
+        if outcome == "limit":
+            return False, f"not verified: the search stopped after {self.matvecs} products."
+        if outcome == "full":
+            return True, "complete: the search covered the whole space."
+        if not verify:
+            return False, "not verified: repeated and missed eigenvalues were not looked for."
+        return self._verify()
+
+    def _search(self) -> Literal["settled", "full", "limit"]:
+        streak = 0
+        while self.matvecs < self._limit:
+            self.space.expand()
+            pairs = self._tell("searching")
+            if self.space.full:
+                return "full"
+            settled = self.space.size >= self._enough and all(e.settled(pairs) for e in self.ends)
+            streak = streak + 1 if settled else 0
+            if streak == 2:
+                return "settled"
+            if self.space.size >= self._capacity:
+                keep = {i for end in self.ends for i in end.order(pairs)[: end.k + _RESERVE]}
+                kept = sorted(keep)
+                self.space.compress(pairs.weights[:, kept], pairs.values[kept])
+        return "limit"
+
+    def _verify(self) -> tuple[bool, str]:
+        searched, copies = self.matvecs, 0
+        while True:
+            self._lock()
+            outcome = self._look()
+            copies += self._joined(self.pairs())
+            spent = self.matvecs - searched
+            more = f"; it found {copies} that the first had missed" if copies else ""
+            if outcome == "full":
+                return True, f"complete: the search covered the whole space{more}."
+            if outcome == "closed":
+                return True, f"verified: a second search of {spent} products found no more{more}."
+            if outcome == "open":
+                return False, f"not verified: {spent} products could not rule out more{more}."
+
+    def _look(self) -> Literal["closed", "found", "full", "open"]:
+        """Grow a space beside the locked pairs until it speaks clearly."""
+        closed, found = 0, 0
+        while self.matvecs < self._limit and self.space.size < self._capacity:
+            self.space.expand()
+            pairs = self._tell("verifying")
+            if self.space.full:
+                return "full"
+            rivals = [(end, i) for end in self.ends for i in end.rivals(pairs)]
+            joined = self._joined(pairs)
+            certain = all(end.settled(pairs, strict=True) for end in self.ends) and not joined
+            ripe = all(end.settled(pairs) for end in self.ends) and all(
+                end.accurate(pairs, i) for end, i in rivals
+            )
+            closed = closed + 1 if certain else 0
+            found = found + 1 if ripe and (rivals or joined) and not certain else 0
+            if self.space.size >= _LOOK_AT_LEAST and closed >= 2:
+                return "closed"
+            if found >= 2:
+                return "found"
+            if self.space.size >= _LOOK_AT_MOST and not found:
+                return "open"
+        return "open"
+
+    def _joined(self, pairs: Pairs) -> int:
+        return sum(end.joined(pairs) for end in self.ends)
+
+    def _lock(self) -> None:
+        """Lock the wanted pairs, their rivals and those locked before; begin beside them."""
+        pairs = self.pairs()
+        keep = {i for end in self.ends for i in end.wanted(pairs)}
+        if len(self.locked.values):
+            keep |= {i for i, share in enumerate(pairs.fresh.tolist()) if share < 0.9}
+            keep |= {i for end in self.ends for i in end.rivals(pairs)}
+        locked = self.locked.with_pairs(pairs, sorted(keep), self.space)
+        start = random_direction(self._H, self._generator)
+        self.locked, self.space = locked, self._new_space(start, locked)
+
+    def _new_space(self, start: Tensor, locked: Locked) -> Krylov:
+        return Krylov(self._multiply, start, locked=locked.vectors, generator=self._generator)
+
+    def _multiply(self, v: Tensor) -> Tensor:
+        w = self._H.multiply(v)
+        self.matvecs += 1
+        if not bool(torch.isfinite(w).all()):
+            raise NonFiniteError(
+                f"product {self.matvecs} with {self._H} is not finite. Look for NaN or infinity "
+                "in the operator."
+            )
+        return w
+
+    def _tell(self, phase: str) -> Pairs:
+        pairs = self.pairs()
+        if self._listener is not None:
+            wanted = [(end, i) for end in self.ends for i in end.wanted(pairs)]
+            values = [float(pairs.values[i]) for _, i in wanted]
+            errors = [max(end.error(pairs, i, strict=False), pairs.floor) for end, i in wanted]
+            self._listener(Step(phase, self.matvecs, self._limit, values, errors))
+        return pairs

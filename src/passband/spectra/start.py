@@ -1,0 +1,40 @@
+"""Where a search begins."""
+
+import torch
+from torch import Tensor
+
+from passband.operators import LinearOperator
+from passband.spectra.krylov import norm
+from passband.spectra.results import Spectrum
+
+
+def random_direction(H: LinearOperator, generator: torch.Generator) -> Tensor:
+    """Return a Gaussian vector, drawn on the CPU: the same on every device."""
+    z = torch.randn(H.size, generator=generator, dtype=H.dtype)
+    return z.to(H.device)
+
+
+def first_direction(
+    H: LinearOperator, start: Tensor | Spectrum | None, generator: torch.Generator
+) -> Tensor:
+    """Return ``g / ‖g‖ + 0.1 z / ‖z‖``: rich in what is wanted, orthogonal to nothing.
+
+    ``g`` is what the caller gave, the sum of the eigenvectors of an earlier spectrum, or the
+    operator's own start, the gradient of a Hessian; ``z`` is Gaussian.
+    """
+    z = random_direction(H, generator)
+    if isinstance(start, Spectrum):
+        g = start.vectors.sum(0)
+    else:
+        g = H.start() if start is None else start
+    if g is None:
+        return z
+    if g.shape != z.shape or g.dtype != z.dtype or g.device != z.device:
+        raise ValueError(
+            f"`start` must have shape ({H.size},), {H.dtype}, on {H.device}; got shape "
+            f"{tuple(g.shape)}, {g.dtype}, on {g.device}."
+        )
+    length = norm(g)
+    if not length < float("inf"):
+        raise ValueError("`start` must be finite; it has NaN, infinity or an infinite norm.")
+    return g / length + 0.1 * z / norm(z) if length > 0 else z
