@@ -176,7 +176,7 @@ def test_without_strength_it_is_torch_sgd_bit_for_bit(
 ) -> None:
     model, x, y = mlp()
     twin = copy.deepcopy(model)
-    options = {"lr": 0.1, "momentum": momentum, "weight_decay": weight_decay}
+    options: dict[str, Any] = {"lr": 0.1, "momentum": momentum, "weight_decay": weight_decay}
 
     ours = train(make(model.parameters(), strength=0.0, **options), model, x, y)
 

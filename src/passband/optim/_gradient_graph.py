@@ -92,6 +92,6 @@ class GradientGraph(TorchFunctionMode):
         ]
 
 
-def _optional(grads: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+def _optional(grads: Any) -> tuple[Tensor | None, ...]:
     """Say what torch's stubs do not: with ``allow_unused`` a gradient can be missing."""
     return cast("tuple[Tensor | None, ...]", grads)

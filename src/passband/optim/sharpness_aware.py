@@ -81,11 +81,13 @@ class SharpnessAware(UphillOptimizer):
             self._check(group, starting=True)
 
     @property
+    @override
     def param_groups(self) -> list[Group]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The groups of the base optimizer."""
         return self.base.param_groups
 
     @property
+    @override
     def state(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The state of the base optimizer."""
         return self.base.state

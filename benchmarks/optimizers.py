@@ -1,0 +1,161 @@
+"""What a step costs beyond its gradients.
+
+Three numbers for every optimizer: the time of one step, over the time of the gradient evaluations
+it is made of (what theory charges), and over a loop of the same evaluations written by hand with
+``torch.autograd.grad`` and ``torch.optim.SGD``'s arithmetic (what a user would write instead,
+without checks and without bit-exact return). Medians of interleaved rounds, in processor time on
+the CPU, so that a busy machine disturbs all alike.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from passband import optim
+
+LR, MOMENTUM, RHO = 1e-3, 0.9, 1e-3
+
+
+class Problem:
+    """A perceptron on random data, with its ordinary closure."""
+
+    def __init__(self, width: int, batch: int, device: str) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Sequential(
+            nn.Linear(784, width),
+            nn.Tanh(),
+            nn.Linear(width, width),
+            nn.Tanh(),
+            nn.Linear(width, 10),
+        ).to(device)
+        self.x = torch.randn(batch, 784, device=device)
+        self.y = torch.randint(0, 10, (batch,), device=device)
+        self.params = list(self.model.parameters())
+
+    def loss(self) -> Tensor:
+        return nn.functional.cross_entropy(self.model(self.x), self.y)
+
+    def closure(self) -> Tensor:
+        self.model.zero_grad()
+        loss = self.loss()
+        loss.backward()
+        return loss
+
+    def gradients(self, *, graph: bool = False) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(self.loss(), self.params, create_graph=graph)
+
+    def product(self) -> tuple[Tensor, ...]:
+        """The gradient and its Hessian product: what Hessian USAM's ascent is made of."""
+        grads = self.gradients(graph=True)
+        return torch.autograd.grad(grads, self.params, [g.detach() for g in grads])
+
+
+@torch.no_grad()
+def moved(problem: Problem, way: tuple[Tensor, ...], alpha: float) -> None:
+    for p, d in zip(problem.params, way, strict=True):
+        p.add_(d, alpha=alpha)
+
+
+def by_hand(
+    problem: Problem, ascent: Callable[[], tuple[Tensor, ...]] | None
+) -> Callable[[], None]:
+    """Heavy ball with the gradient uphill, as short as it can be written."""
+    buffers = [torch.zeros_like(p) for p in problem.params]
+
+    def step() -> None:
+        way = ascent() if ascent else None
+        if way:
+            moved(problem, way, RHO)
+        grads = problem.gradients()
+        if way:
+            moved(problem, way, -RHO)
+        with torch.no_grad():
+            for p, buffer, g in zip(problem.params, buffers, grads, strict=True):
+                buffer.mul_(MOMENTUM).add_(g)
+                p.add_(buffer, alpha=-LR)
+
+    return step
+
+
+def cases(
+    problem: Problem,
+) -> Iterator[tuple[str, Callable[[], object], list[Callable[[], object]], Callable[[], object]]]:
+    """Name, step, the evaluations it is made of, and the loop by hand."""
+    gradient, product, params = problem.closure, problem.product, problem.params
+    one, two = by_hand(problem, None), by_hand(problem, problem.gradients)
+    hessian = by_hand(problem, product)
+
+    def stepped(optimizer: torch.optim.Optimizer) -> Callable[[], object]:
+        return lambda: optimizer.step(problem.closure)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    sgd = torch.optim.SGD(params, LR, MOMENTUM)
+    yield "torch SGD", stepped(sgd), [gradient], one
+    yield "USAM", stepped(optim.USAM(params, LR, RHO, momentum=MOMENTUM)), [gradient] * 2, two
+    yield "SAM", stepped(optim.SAM(params, LR, RHO, momentum=MOMENTUM)), [gradient] * 2, two
+    aware = optim.SharpnessAware(torch.optim.SGD(params, LR, MOMENTUM), rho=RHO)
+    yield "SharpnessAware(SGD)", stepped(aware), [gradient] * 2, two
+    exact = optim.HessianUSAM(params, LR, RHO, momentum=MOMENTUM)
+    yield "HessianUSAM", stepped(exact), [gradient, product], hessian
+    slow = optim.DerivativeSGD(params, LR, LR, momentum=MOMENTUM)
+    yield "DerivativeSGD", stepped(slow), [gradient], one
+    ahead = optim.ExtrapolatedSGD(params, LR, MOMENTUM, 1.5)
+    yield "ExtrapolatedSGD", stepped(ahead), [gradient], one
+    bent = optim.SecantSGD(params, LR, LR, momentum=MOMENTUM)
+    yield "SecantSGD", stepped(bent), [gradient], one
+
+
+def seconds(run: Callable[[], object], repeats: int, device: str) -> float:
+    clock = time.process_time if device == "cpu" else time.perf_counter  # not other programs
+    start = clock()
+    for _ in range(repeats):
+        run()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return (clock() - start) / repeats
+
+
+@contextmanager
+def one_thread() -> Generator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+
+    problem = Problem(given.width, given.batch, given.device)
+    size = sum(p.numel() for p in problem.params)
+    print(f"{size} parameters, batch {given.batch}, {given.device}, one thread")
+    print(f"{'':22}{'step ms':>9}{'/ gradients':>13}{'/ by hand':>11}")
+    with one_thread():
+        for name, step, evaluations, hand in cases(problem):
+            rounds: list[tuple[float, float, float]] = []
+            for i in range(given.rounds + 2):
+                timed = tuple(
+                    seconds(run, given.repeats, given.device) for run in (step, *evaluations, hand)
+                )
+                if i >= 2:  # the first rounds warm up
+                    rounds.append((timed[0], sum(timed[1:-1]), timed[-1]))
+            mine, charged, loop = (
+                statistics.median(column) for column in zip(*rounds, strict=True)
+            )
+            print(f"{name:22}{mine * 1e3:9.2f}{mine / charged:13.2f}{mine / loop:11.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,387 @@
+"""What no fault may do to an optimizer that moves weights to look around."""
+
+import copy
+import math
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+from torch.utils._pytree import tree_flatten
+
+from passband.errors import SkippedStepWarning
+from passband.optim import SAM, USAM, HessianUSAM, SharpnessAware
+
+Make = Callable[..., Any]
+
+
+def usam(params: Any) -> USAM:
+    return USAM(params, 0.1, 0.1, momentum=0.9)
+
+
+def two_step(params: Any) -> USAM:
+    return USAM(params, 0.1, 0.1, steps=2, momentum=0.9, weight_decay=0.1, decay="loss")
+
+
+def hessian(params: Any) -> HessianUSAM:
+    return HessianUSAM(params, 0.1, 0.1, momentum=0.9, weight_decay=0.1, decay="decoupled")
+
+
+def sam(params: Any) -> SAM:
+    return SAM(params, 0.1, 0.1, momentum=0.9, foreach=False)
+
+
+def aware(params: Any) -> SharpnessAware:
+    return SharpnessAware(torch.optim.Adam(params), rho=0.1, steps=2, normalize=True)
+
+
+PASSES = {usam: 2, two_step: 3, hessian: 2, sam: 2, aware: 3}
+ALL = pytest.mark.parametrize("make", list(PASSES))
+EVERY_PASS = pytest.mark.parametrize(
+    ("make", "faulty"), [(make, i) for make, n in PASSES.items() for i in range(n)]
+)
+
+
+class Problem:
+    """A small regression whose closure misbehaves at one of its evaluations."""
+
+    def __init__(self, make: Make) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+            self.x, self.y = torch.randn(2, 6, 3).double(), torch.randn(6, 1).double()
+        self.optimizer = make(self.model.parameters())
+        self.evaluations = 0
+        self.step()  # a first step, so that there is state to be damaged
+        self.evaluations = 0
+
+    def loss(self) -> Tensor:
+        self.optimizer.zero_grad()
+        loss = (self.model(self.x[0]) - self.y).square().mean()
+        loss.backward()
+        self.evaluations += 1
+        return loss
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Tensor:
+        return self.optimizer.step(closure or self.loss)
+
+    def snapshot(self) -> Any:
+        return copy.deepcopy((self.model.state_dict(), self.optimizer.state_dict()))
+
+
+def assert_same(got: Any, expected: Any) -> None:
+    """Bit for bit, tensors and options alike."""
+    got, expected = tree_flatten(got), tree_flatten(expected)
+    assert got[1] == expected[1]
+    for a, b in zip(got[0], expected[0], strict=True):
+        assert torch.equal(a, b) if isinstance(a, Tensor) else a == b
+
+
+@contextmanager
+def unmoved(problem: Problem) -> Generator[None]:
+    before = problem.snapshot()
+    yield
+    assert_same(problem.snapshot(), before)
+
+
+@EVERY_PASS
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
+def test_a_closure_that_raises_moves_nothing(
+    make: Make, faulty: int, error: type[BaseException]
+) -> None:
+    problem = Problem(make)
+
+    def closure() -> Tensor:
+        loss = problem.loss()
+        if problem.evaluations == faulty + 1:
+            raise error
+        return loss
+
+    with unmoved(problem), pytest.raises(error):
+        problem.step(closure)
+
+
+@EVERY_PASS
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_skips_the_step(
+    make: Make, faulty: int, value: float
+) -> None:
+    problem = Problem(make)
+
+    def closure() -> Tensor:
+        loss = problem.loss()
+        if problem.evaluations == faulty + 1:
+            for p in list(problem.model.parameters())[1:2]:
+                p.grad = torch.full_like(p, value)
+        return loss
+
+    with unmoved(problem), pytest.warns(SkippedStepWarning, match=r"1 skipped so far"):
+        loss = problem.step(closure)
+    assert loss.isfinite()
+    assert problem.optimizer.skipped == 1
+    assert problem.evaluations == faulty + 1  # no further look is taken
+
+
+@EVERY_PASS
+def test_a_parameter_may_lose_its_gradient_on_the_way(make: Make, faulty: int) -> None:
+    problem = Problem(make)
+    lost = list(problem.model.parameters())[1]
+    before = lost.detach().clone()
+
+    def closure() -> Tensor:
+        loss = problem.loss()
+        if problem.evaluations == faulty + 1:
+            lost.grad = None
+        return loss
+
+    problem.step(closure)
+
+    last = faulty == PASSES[make] - 1
+    assert torch.equal(lost.detach(), before) is last
+
+
+@EVERY_PASS
+def test_losing_every_gradient_is_an_error(make: Make, faulty: int) -> None:
+    problem = Problem(make)
+
+    def closure() -> Tensor:
+        loss = problem.loss()
+        if problem.evaluations == faulty + 1:
+            problem.optimizer.zero_grad()
+        return loss
+
+    with unmoved(problem), pytest.raises(ValueError, match="no parameter of this"):
+        problem.step(closure)
+
+
+@ALL
+def test_an_interrupt_at_any_line_leaves_the_weights_before_or_after(make: Make) -> None:
+    """KeyboardInterrupt is raised at every line that the engine runs, one line at a time."""
+    problem = Problem(make)
+    start = problem.snapshot()
+    before = nn.utils.parameters_to_vector(problem.model.parameters()).detach().clone()
+    problem.step()
+    after = nn.utils.parameters_to_vector(problem.model.parameters()).detach().clone()
+
+    line, interrupted = 0, True
+    while interrupted:
+        problem.model.load_state_dict(start[0])
+        problem.optimizer.load_state_dict(copy.deepcopy(start[1]))
+        interrupted = interrupt_at(line, problem.step)
+        weights = nn.utils.parameters_to_vector(problem.model.parameters()).detach()
+        assert torch.equal(weights, before) or torch.equal(weights, after), f"at line {line}"
+        line += 1
+    assert line > 20
+
+
+def interrupt_at(number: int, run: Callable[[], object]) -> bool:
+    """Run with a KeyboardInterrupt at one line of the engine; say whether it came."""
+    seen = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal seen
+        if not frame.f_code.co_filename.endswith("_uphill.py"):
+            return None
+        if event == "line":
+            seen += 1
+            if seen == number + 1:
+                raise KeyboardInterrupt
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(previous)
+    return False
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda _: None, r"must return the loss as a tensor; got None"),
+        (lambda loss: loss.item(), r"must return the loss as a tensor; got \d"),
+        (lambda loss: loss.expand(2), r"must return one number; got shape \(2,\)"),
+    ],
+    ids=["None", "float", "vector"],
+)
+def test_a_closure_must_return_the_loss(
+    make: Make, returned: Callable[[Tensor], Any], message: str
+) -> None:
+    problem = Problem(make)
+
+    with unmoved(problem), pytest.raises((TypeError, ValueError), match=message):
+        problem.step(lambda: returned(problem.loss()))
+    assert problem.evaluations == 1
+
+
+@ALL
+def test_a_closure_may_detach_the_loss(make: Make) -> None:
+    problem, twin = Problem(make), Problem(make)
+
+    problem.step(lambda: problem.loss().detach())
+
+    twin.step()
+    assert_same(problem.snapshot(), twin.snapshot())
+
+
+@ALL
+def test_a_closure_is_needed(make: Make) -> None:
+    problem = Problem(make)
+
+    with unmoved(problem), pytest.raises(TypeError, match="needs a closure"):
+        problem.optimizer.step()
+
+
+@ALL
+def test_a_closure_without_backward_is_an_error(make: Make) -> None:
+    problem = Problem(make)
+
+    def closure() -> Tensor:
+        return problem.model(problem.x[0]).mean()
+
+    with unmoved(problem), pytest.raises(ValueError, match=r"loss\.backward\(\)"):
+        problem.step(closure)
+
+
+@ALL
+def test_a_closure_may_forget_to_clear_gradients(make: Make) -> None:
+    problem, twin = Problem(make), Problem(make)
+
+    def forgetful() -> Tensor:
+        loss = (problem.model(problem.x[0]) - problem.y).square().mean()
+        loss.backward()
+        return loss
+
+    problem.step(forgetful)
+
+    twin.step()
+    assert_same(problem.snapshot(), twin.snapshot())
+
+
+@ALL
+def test_the_loss_is_that_of_the_weights_before_the_step(make: Make) -> None:
+    problem = Problem(make)
+    expected = problem.loss().detach()
+
+    loss = problem.step()
+
+    assert_close(loss, expected, rtol=0, atol=0)
+    assert not loss.requires_grad
+
+
+@ALL
+def test_a_closure_runs_with_gradients_and_the_step_without(make: Make) -> None:
+    problem = Problem(make)
+
+    with torch.no_grad():
+        loss = problem.step()
+
+    assert torch.is_grad_enabled()
+    assert loss.isfinite()
+    assert all(not p.grad.requires_grad for p in problem.model.parameters())  # pyright: ignore[reportOptionalMemberAccess]
+
+
+@ALL
+def test_where_the_gradient_vanishes_nothing_moves(make: Make) -> None:
+    x = torch.zeros(3, requires_grad=True)
+    optimizer = make([x])
+
+    def closure() -> Tensor:
+        loss = x.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+
+    assert_close(x.detach(), torch.zeros(3), rtol=0, atol=0)
+
+
+@ALL
+def test_parameters_without_gradients_stay(make: Make) -> None:
+    used, unused, frozen = (torch.ones(2, requires_grad=i < 2) for i in range(3))
+    optimizer = make([used, unused, frozen, torch.ones(0, requires_grad=True)])
+
+    def closure() -> Tensor:
+        loss = used.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+
+    assert not torch.equal(used.detach(), torch.ones(2))
+    assert_close(unused.detach(), torch.ones(2), rtol=0, atol=0)
+    assert_close(frozen, torch.ones(2), rtol=0, atol=0)
+
+
+@ALL
+def test_a_sparse_gradient_is_refused(make: Make) -> None:
+    table = nn.Embedding(4, 2, sparse=True)
+    optimizer = make(table.parameters())
+
+    def closure() -> Tensor:
+        loss = table(torch.tensor([1, 2])).square().sum()
+        loss.backward()
+        return loss
+
+    before = table.weight.detach().clone()
+    with pytest.raises((TypeError, RuntimeError), match="sparse"):
+        optimizer.step(closure)
+    assert_close(table.weight.detach(), before, rtol=0, atol=0)
+
+
+def test_without_any_radius_one_gradient_is_enough() -> None:
+    for make in PASSES:
+        problem = Problem(make)
+        for group in problem.optimizer.param_groups:
+            group["rho" if "rho" in group else "ascent_rho"] = 0.0
+        problem.step()
+        assert problem.evaluations == 1, make
+
+
+def test_a_group_without_radius_does_not_climb() -> None:
+    a, b = torch.ones(2, dtype=torch.float64).unbind()
+    params = [a.clone().requires_grad_(), b.clone().requires_grad_()]
+    groups = [{"params": params[:1], "rho": 0.0}, {"params": params[1:], "lr": 0.5}]
+    optimizer = USAM(groups, 0.1, 1.0)
+
+    def closure() -> Tensor:
+        loss = params[0].square() + params[1].square()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+
+    assert [p.item() for p in params] == pytest.approx([1 - 0.1 * 2, 1 - 0.5 * 6], rel=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16], ids=str)
+@pytest.mark.parametrize("size", [1e-40, 1e-25, 1e-4, 1.0, 1e25, 1e37])
+def test_the_ascent_of_sam_has_its_length_at_every_scale(dtype: torch.dtype, size: float) -> None:
+    slope = torch.tensor([3.0, 4.0], dtype=dtype) * torch.tensor(size, dtype=dtype)
+    x = torch.zeros(2, dtype=dtype, requires_grad=True)
+    places: list[Tensor] = []
+
+    def closure() -> Tensor:
+        places.append(x.detach().clone())
+        x.grad = slope.clone()
+        return x.sum()
+
+    optimizer = SAM([x], 1e-30, 0.5)
+    if slope.isfinite().all():
+        optimizer.step(closure)
+        vanished = slope.double().norm() < torch.finfo(dtype).tiny
+        expected = torch.tensor([0.0, 0.0] if vanished else [0.3, 0.4], dtype=dtype)
+        assert_close(places[1], expected, rtol=0.01 if dtype == torch.float16 else 1e-5, atol=0)
+    else:
+        with pytest.warns(SkippedStepWarning):
+            optimizer.step(closure)
