@@ -1,0 +1,32 @@
+"""One file for each reproduced result: runs, claims and exhibits; and where records are kept."""
+
+from passband.studies.claims import Claim, Sample
+from passband.studies.demo import demo_studies
+from passband.studies.execute import Outcome, execute
+from passband.studies.filters_at_work import FiltersAtWork
+from passband.studies.plan import Plan
+from passband.studies.record import Eigenvalues, Measurement, Record
+from passband.studies.six_edges import SixEdges
+from passband.studies.store import Store
+from passband.studies.study import Run, Study
+
+STUDIES: dict[str, type[Study]] = {study.name: study for study in (SixEdges, FiltersAtWork)}
+"""Every study by its name; a new one is added here."""
+
+__all__ = [
+    "STUDIES",
+    "Claim",
+    "Eigenvalues",
+    "FiltersAtWork",
+    "Measurement",
+    "Outcome",
+    "Plan",
+    "Record",
+    "Run",
+    "Sample",
+    "SixEdges",
+    "Store",
+    "Study",
+    "demo_studies",
+    "execute",
+]

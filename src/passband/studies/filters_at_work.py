@@ -1,0 +1,163 @@
+"""Filters at work: small-batch training of arXiv 2510.09034, and where it lands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, final
+
+from typing_extensions import override
+
+from passband.studies.claims import Claim, Sample
+from passband.studies.exhibits import Exhibit
+from passband.studies.filters_at_work_exhibits import Groups, filters_at_work_exhibits, grouped
+from passband.studies.methods import Method
+from passband.studies.record import Measurement, Record
+from passband.studies.study import Run, Study
+
+SGD = Method(name="SGD", family="sgd", lr=0.01)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class SmallBatchTraining(Run):
+    """Training of a ReLU network with cross-entropy on shuffled batches, at a constant rate.
+
+    Runs of one seed share initial weights and batches, whatever their optimizer.
+
+    Args:
+        method: The optimizer.
+        train: Number of training images.
+        test: Number of test images.
+        side: Pixels a side.
+        hidden: Widths of the hidden layers.
+        batch: Images a step.
+        epochs: Passes over the training images.
+        rtol: Relative accuracy of the eigenvalues.
+        seed: What initial weights and batches are drawn from.
+    """
+
+    study: ClassVar[str] = "filters-at-work"
+
+    method: Method = SGD
+    train: int = 4000
+    test: int = 1000
+    side: int = 28
+    hidden: tuple[int, ...] = (128, 64, 10)
+    batch: int = 128
+    epochs: int = 60
+    rtol: float = 1e-3
+
+    @property
+    @override
+    def label(self) -> str:
+        return f"{self.method.name}, momentum {self.method.momentum:g}, seed {self.seed}"
+
+    @property
+    @override
+    def cost(self) -> float:
+        pixels = self.epochs * self.train * self.side**2
+        return pixels * (1 + self.method.filter().gradients_per_step)
+
+    @override
+    def measure(self) -> Measurement:
+        from passband.studies.filters_at_work_training import measure  # torch from here on
+
+        return measure(self)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FiltersAtWork(Study):
+    """Four optimizers with and without momentum, several seeds each.
+
+    Args:
+        training: What all runs share.
+        lr: Learning rate of all.
+        weight_decay: Coupled, of all.
+        momenta: Momentum factors.
+        rho_usam: Ascent radius of USAM.
+        rho_two_step: Ascent radius of Two-step USAM.
+        rho_hessian: Ascent radius of Hessian USAM.
+        seeds: Number of seeds.
+    """
+
+    name: ClassVar[str] = "filters-at-work"
+    title: ClassVar[str] = "Filters at work"
+    source: ClassVar[str] = (
+        "arXiv 2510.09034, section on experiments; network, data size and radii are ours where "
+        "the paper's are not known"
+    )
+    question: ClassVar[str] = (
+        "Trained on small batches, which minima do optimizers with lower edges find, and what "
+        "does it cost?"
+    )
+
+    training: SmallBatchTraining = field(default_factory=SmallBatchTraining)
+    lr: float = 0.01
+    weight_decay: float = 5e-4
+    momenta: tuple[float, ...] = (0.0, 0.9)
+    rho_usam: float = 0.1
+    rho_two_step: float = 0.1
+    rho_hessian: float = 0.05
+    seeds: int = 3
+
+    def methods(self, momentum: float) -> tuple[Method, ...]:
+        """Return the four optimizers at a momentum, in the order in which they should flatten."""
+        sgd = Method(
+            name="SGD",
+            family="sgd",
+            lr=self.lr,
+            momentum=momentum,
+            weight_decay=self.weight_decay,
+        )
+        return (
+            sgd,
+            replace(sgd, name="USAM", family="usam", rho=self.rho_usam),
+            replace(sgd, name="Two-step USAM", family="usam", rho=self.rho_two_step, steps=2),
+            replace(sgd, name="Hessian USAM", family="hessian-usam", rho=self.rho_hessian),
+        )
+
+    @override
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(
+            replace(self.training, method=method, seed=seed)
+            for momentum in self.momenta
+            for method in self.methods(momentum)
+            for seed in range(self.seeds)
+        )
+
+    @classmethod
+    @override
+    def claims(cls, records: Sequence[Record]) -> list[Claim]:
+        groups = grouped(records)
+        momenta = sorted({momentum for _, momentum in groups}, reverse=True)
+        order = [("SGD", "USAM"), ("USAM", "Two-step USAM"), ("SGD", "Hessian USAM")]
+        return [
+            _flatter(groups, sharper, flatter, momentum)
+            for momentum in momenta
+            for sharper, flatter in order
+        ] + [_inside(groups, momentum) for momentum in momenta]
+
+    @classmethod
+    @override
+    def exhibits(cls, records: Sequence[Record]) -> list[Exhibit]:
+        return filters_at_work_exhibits(records) if records else []
+
+
+def _flatter(groups: Groups, sharper: str, flatter: str, momentum: float) -> Claim:
+    return Claim.above(
+        f"momentum {momentum:g}: {flatter} ends flatter than {sharper} "
+        "(λ_max, mean ± deviation over seeds, without overlap)",
+        *(
+            Sample.of(r.metric("sharpness") for r in groups.get((name, momentum), ()))
+            for name in (sharper, flatter)
+        ),
+    )
+
+
+def _inside(groups: Groups, momentum: float) -> Claim:
+    """Claim what the theory says is necessary; a run that diverged has no limit to speak of."""
+    statement = f"momentum {momentum:g}: no run ends above its edge, as the theory requires"
+    ratios = [r.metric("ratio") for (_, m), rs in groups.items() if m == momentum for r in rs]
+    if not Sample.of(ratios).complete:
+        return Claim(statement, None, "a run diverged")
+    return Claim(statement, max(ratios) <= 1, f"sharpness is at most {max(ratios):.2g} of the edge")

@@ -1,0 +1,80 @@
+"""The optimizers under study, in plain numbers: what records keep and filters are made of."""
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+from passband import filters
+from passband.studies.record import Record
+
+Family = Literal["sgd", "usam", "hessian-usam"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """An optimizer by its options, in plain numbers, so that it can be kept in a record.
+
+    Args:
+        name: What it is called in tables and figures.
+        family: Which optimizer it is.
+        lr: Learning rate.
+        momentum: Momentum factor.
+        nesterov: Look ahead along the buffer.
+        rho: Ascent radius; unused by SGD.
+        steps: Ascents a step; only for USAM.
+        weight_decay: Coupled, as in ``torch.optim.SGD``.
+
+    Example:
+        >>> method = Method(name="heavy ball", family="sgd", lr=0.05, momentum=0.5)
+        >>> round(method.filter().edge, 3)
+        60.0
+    """
+
+    name: str
+    family: Family
+    lr: float
+    momentum: float = 0.0
+    nesterov: bool = False
+    rho: float = 0.0
+    steps: int = 1
+    weight_decay: float = 0.0
+
+    @classmethod
+    def of(cls, record: Record) -> "Method":
+        """Return the method that a record was made with."""
+        return cls(**record.configuration["method"])
+
+    def filter(self) -> filters.Filter:
+        """Return what this optimizer does to a curvature."""
+        if self.family == "sgd":
+            return filters.SGD(
+                lr=self.lr,
+                momentum=self.momentum,
+                nesterov=self.nesterov,
+                weight_decay=self.weight_decay,
+            )
+        if self.family == "usam":
+            return filters.USAM(
+                lr=self.lr,
+                rho=self.rho,
+                steps=self.steps,
+                momentum=self.momentum,
+                nesterov=self.nesterov,
+                weight_decay=self.weight_decay,
+            )
+        return filters.HessianUSAM(
+            lr=self.lr,
+            rho=self.rho,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+        )
+
+    @property
+    def options(self) -> str:
+        """The options that matter, to be read: ``"lr 0.05, momentum 0.5"``."""
+        parts = [f"lr {self.lr:g}"]
+        parts += [f"momentum {self.momentum:g}"] if self.momentum else []
+        parts += [f"ρ {self.rho:g}"] if self.family != "sgd" else []
+        parts += [f"weight decay {self.weight_decay:g}"] if self.weight_decay else []
+        return ", ".join(parts)

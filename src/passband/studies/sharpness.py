@@ -1,0 +1,51 @@
+"""Curvature of a model in training: what `passband.spectra` finds, in the form that is kept."""
+
+import warnings
+
+from passband.errors import UnconvergedWarning
+from passband.operators import Hessian
+from passband.problem import Objective
+from passband.spectra import Spectrum, eigenvalues
+from passband.studies.record import Eigenvalues
+
+
+def largest(
+    objective: Objective,
+    *,
+    k: int = 1,
+    rtol: float,
+    verify: bool,
+    max_matvecs: int | None = None,
+    start: Spectrum | None = None,
+) -> Spectrum:
+    """Return the ``k`` largest eigenvalues of the Hessian where the model is now.
+
+    Values that are less accurate than asked are kept with their errors, without a warning:
+    the errors go into the record.
+
+    Raises:
+        KeyboardInterrupt: The search was interrupted; half a spectrum is of no use here.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnconvergedWarning)
+        spectrum = eigenvalues(
+            Hessian(objective),
+            k=k,
+            rtol=rtol,
+            verify=verify,
+            max_matvecs=max_matvecs,
+            start=start,
+            progress=False,
+        )
+    if spectrum.evidence.startswith("interrupted"):
+        raise KeyboardInterrupt
+    return spectrum
+
+
+def kept(spectrum: Spectrum) -> Eigenvalues:
+    """Return the part of a spectrum that is kept in a record."""
+    return Eigenvalues(
+        values=tuple(spectrum.values.tolist()),
+        errors=tuple(spectrum.errors.tolist()),
+        matvecs=spectrum.matvecs,
+    )

@@ -1,0 +1,139 @@
+"""Training loops: deterministic given a seed, on one thread, the same for every optimizer."""
+
+import math
+import platform
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from passband import optim
+from passband._shapes import Float
+from passband.studies.images import Images
+from passband.studies.methods import Method
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def perceptron(
+    widths: Sequence[int], *, activation: type[nn.Module], seed: int, gain: float = 1.0
+) -> nn.Sequential:
+    """Return a multilayer perceptron in float32, without activation at the end.
+
+    Args:
+        widths: Numbers of units, from the input to the output.
+        activation: Between the layers.
+        seed: Seeds the weights, torch's default for linear layers.
+        gain: Multiplies every initial weight and bias.
+    """
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in pairwise(widths):
+            layers += [nn.Linear(fan_in, fan_out, dtype=torch.float32), activation()]
+        model = nn.Sequential(*layers[:-1])
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(gain)
+    return model
+
+
+def optimizer_of(method: Method, model: nn.Module) -> torch.optim.Optimizer:
+    """Return a fresh optimizer of a model; ``step(closure)`` works for each of them."""
+    match method.family:
+        case "sgd":
+            return torch.optim.SGD(
+                model.parameters(),
+                lr=method.lr,
+                momentum=method.momentum,
+                nesterov=method.nesterov,
+                weight_decay=method.weight_decay,
+            )
+        case "usam":
+            return optim.USAM(
+                model.parameters(),
+                method.lr,
+                method.rho,
+                steps=method.steps,
+                momentum=method.momentum,
+                nesterov=method.nesterov,
+                weight_decay=method.weight_decay,
+            )
+        case "hessian-usam":
+            return optim.HessianUSAM(
+                model.parameters(),
+                method.lr,
+                method.rho,
+                momentum=method.momentum,
+                nesterov=method.nesterov,
+                weight_decay=method.weight_decay,
+            )
+
+
+def descend(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Loss,
+    batches: Iterator[tuple[Tensor, Tensor]],
+) -> Iterator[float]:
+    """Train on one batch after another; yield the loss of each, before its step.
+
+    Ends early, after yielding it, at a loss that is not finite.
+    """
+    step: Callable[..., Any] = optimizer.step
+    for x, y in batches:
+
+        def closure(x: Tensor = x, y: Tensor = y) -> Tensor:
+            optimizer.zero_grad()
+            value = loss(model(x), y)
+            value.backward()
+            return value
+
+        before = float(step(closure).detach())
+        yield before
+        if not math.isfinite(before):
+            return
+
+
+def shuffled(
+    images: Images, *, batch: int, generator: torch.Generator
+) -> Iterator[tuple[Float[Tensor, "b pixels"], Tensor]]:
+    """Yield one pass over the images in a fresh order; the last batch may be smaller."""
+    order = torch.randperm(len(images.y), generator=generator)
+    for chosen in order.split(batch):
+        yield images.x[chosen], images.y[chosen]
+
+
+def accuracy(model: nn.Module, images: Images) -> float:
+    """Return the fraction of images whose largest output is their label."""
+    with torch.no_grad():
+        return float((model(images.x).argmax(dim=1) == images.y).float().mean())
+
+
+@contextmanager
+def one_thread() -> Generator[None]:
+    """Run on one thread: runs side by side do not fight, and sums keep their order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def environment() -> dict[str, str]:
+    """Return what may explain a last digit."""
+    from passband import __version__
+
+    return {
+        "passband": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "threads": str(torch.get_num_threads()),
+        "device": "cpu",
+    }
