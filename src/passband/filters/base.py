@@ -1,8 +1,6 @@
 """What all filters share: curvature in, transition, multipliers, radius and passband out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -10,7 +8,7 @@ from numpy import ndarray
 from typing_extensions import override
 
 from passband._shapes import Complex, Float, Num
-from passband.filters.crossings import Degrees, admissible_set
+from passband.filters.loop import Loop
 from passband.filters.passband import Interval, Passband
 from passband.filters.response import Identity, Response, as_curvature
 
@@ -48,16 +46,24 @@ class Filter(ABC):
 
         Returns:
             Matrices of shape ``(..., s, s)``, one row per state slot, float64 or complex128.
+            Entries beyond double precision are infinite.
 
         Raises:
             ValueError: If a curvature is NaN or infinite.
         """
-        return self._transition(as_curvature(lam))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            M = self._transition(as_curvature(lam))
+        M[np.isnan(M)] = np.inf
+        return M
 
     @final
     def multipliers(self, lam: Any) -> Complex[ndarray, "*batch s"]:
         """Return the eigenvalues of ``M(λ)``, shape ``(..., s)``, in no particular order."""
-        return np.linalg.eigvals(self.transition(lam)).astype(np.complex128)
+        M = self.transition(lam)
+        finite = np.isfinite(M).all(axis=(-2, -1))
+        z = np.full(M.shape[:-1], np.inf, dtype=np.complex128)
+        z[finite] = np.linalg.eigvals(M[finite])
+        return z
 
     @final
     def radius(self, lam: Any) -> Float[ndarray, "*batch"]:
@@ -88,62 +94,6 @@ class Filter(ABC):
     def leaks(self) -> tuple[Interval, ...]:
         """Admissible intervals of negative curvature: saddles that attract the optimizer."""
         return self.passband().leaks
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Loop:
-    """One mode of an optimizer as a feedback loop around the curvature.
-
-    A step changes the state by ``D s + b g``, and the gradient is taken at ``y = c·s``. On a
-    mode of curvature μ it is ``g = μ y``, so ``M(μ) = I + D + μ b cᵀ``. Changes are kept, not
-    new states, because ``M − I`` is what edges depend on.
-
-    Attributes:
-        D: Change of the state in a step without gradient, shape ``(s, s)``.
-        b: How the gradient enters, shape ``(s,)``.
-        c: Where the gradient is taken, shape ``(s,)``.
-        x: The weights that count, shape ``(s,)``: what is evaluated and saved.
-    """
-
-    D: Float[ndarray, "s s"]
-    b: Float[ndarray, " s"]
-    c: Float[ndarray, " s"]
-    x: Float[ndarray, " s"]
-
-    @classmethod
-    def from_changes(
-        cls, changes: Sequence[ndarray], *, point: ndarray, weights: ndarray | None = None
-    ) -> "Loop":
-        """Read the loop off an update written on linear forms.
-
-        A form lists the coefficients of the old slots and, last, of the gradient.
-
-        Args:
-            changes: New minus old state, one form for each slot.
-            point: Where the gradient is taken.
-            weights: The weights that count; ``point`` by default.
-        """
-        rows = np.stack(list(changes))
-        return cls(
-            D=rows[:, :-1],
-            b=rows[:, -1],
-            c=point[:-1],
-            x=(point if weights is None else weights)[:-1],
-        )
-
-    def transition(
-        self, mu: Num[ndarray, "*batch"], *, less: float = 0.0
-    ) -> Num[ndarray, "*batch s s"]:
-        """Return ``M(μ) − less · I``."""
-        fixed = self.D + (1 - less) * np.eye(len(self.b))
-        return fixed + mu[..., None, None] * np.outer(self.b, self.c)
-
-    def admissible(self, *, scale: float) -> Passband:
-        """Return ``{μ : radius ≤ 1}``. With rank one, det(M ∓ I) and C₂(M) are affine in μ."""
-        size = len(self.b)
-        degrees = Degrees(single=1, pair=max(size - 1, 1))
-        return admissible_set(self.transition, size=size, degrees=degrees, scale=scale)
 
 
 class LoopFilter(Filter):

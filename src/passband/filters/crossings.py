@@ -7,30 +7,38 @@ polynomial in μ::
     z = −1                det(M + I) = 0
     a pair z·z̄ = 1       det(C₂(M) − I) = 0,   C₂ the second compound: eigenvalues zᵢ zⱼ, i < j
 
-Together they are the condition det(M⊗M − I) = 0 without its double roots. Each polynomial is
-interpolated, exactly for its degree, at the Chebyshev nodes of contiguous intervals that grow
-geometrically away from zero on both half-lines; its real roots there are eigenvalues of the
-colleague matrix. Between consecutive roots nothing can change, so one point decides each gap.
+Together they are the condition det(M⊗M − I) = 0 without its double roots. Between consecutive
+roots nothing can change, so the admissible set is a choice of gaps. Where a radius is close to
+one the signs of the three polynomials are sharper than an eigenvalue solver: all of them are
+positive, up to (−1)ˢ, where every multiplier is inside.
+
+All is formed from ``E = M − I``, the change in a step, because edges depend on it and forming M
+first would lose its digits.
 """
 
 import cmath
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, final
 
 import numpy as np
 from numpy import ndarray
-from numpy.polynomial import chebyshev
-from scipy.optimize import brentq
 
-from passband._shapes import Float
+from passband._shapes import Num
 from passband.filters.passband import Interval, Passband
+from passband.filters.roots import real_roots
 
-_SMALLEST, _LARGEST = -40.0, 30.0  # binary orders of the scale between 0 and infinity
-_ADMISSIBLE = 1e-9  # over one, for a radius at a point inside a gap: rounding of `eigvals`
-_VANISHES = 1e-14  # a condition below this everywhere near the scale is zero identically
+Exit = Literal["+1", "-1", "pair"]
+Change = Callable[[ndarray], ndarray]
+"""``E(μ) = M(μ) − I``: ``(k,) → (k, s, s)``, polynomial in μ."""
+
+_INSIDE = 1e-10  # over one, for a radius inside a gap: rounding of `eigvals`
 _TOUCHING = 1e-6  # over one, at an isolated point: there multipliers are multiple, error √eps
+_NEAR = 1e-6  # relative: a condition with a root this close has no sign
+_SPLIT = 1e-10  # relative width of a gap that is none
+_ACROSS = np.array([0.21, 0.5, 0.83])  # where a gap is looked at
 
 
 class Degrees(NamedTuple):
@@ -40,148 +48,111 @@ class Degrees(NamedTuple):
     pair: int
 
 
-Condition = Callable[[ndarray], ndarray]
+@final
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """One way to reach the circle, as a polynomial that is positive while nothing is outside."""
+
+    exit: Exit
+    value: Callable[[ndarray], ndarray]
+    roots: Sequence[float] | None  # None where it vanishes identically
 
 
-class Crossing(NamedTuple):
-    """A curvature at which a multiplier may reach the unit circle, and which condition says so."""
+class _Crossing(NamedTuple):
+    """A curvature at which a multiplier may reach the unit circle, and how."""
 
     curvature: float
-    condition: int  # 0: z = +1, 1: z = −1, 2: a pair
+    exit: Exit
 
 
-@runtime_checkable
-class Transition(Protocol):
-    """``M(μ) − less · I`` for μ of shape ``(k,)``, formed without cancellation where it can be."""
+def admissible_set(change: Change, *, size: int, degrees: Degrees, scale: float) -> Passband:
+    """Return ``{μ real : spectral radius of I + E(μ) ≤ 1}``.
 
-    def __call__(self, mu: ndarray, *, less: float = 0.0) -> ndarray: ...  # noqa: D102
-
-
-def admissible_set(
-    transition: Transition, *, size: int, degrees: Degrees, scale: float
-) -> Passband:
-    """Return ``{μ real : spectral radius of M(μ) ≤ 1}`` of a polynomial matrix M.
+    Curvatures beyond ``2³⁰ scale`` are taken to behave as those just below, and so are those
+    under ``2⁻⁴⁰ scale``, unless a condition is affine in μ.
 
     Args:
-        transition: ``(k,) → (k, size, size)``, polynomial in μ.
+        change: ``E(μ) = M(μ) − I``, polynomial in μ.
         size: Number of states.
         degrees: Upper bounds on the degrees of the three conditions.
         scale: A typical curvature, ``1 / lr`` say; right within a factor of a million.
     """
+    identity = np.eye(size)
 
     def drifts(mu: ndarray) -> ndarray:
-        return np.linalg.det(transition(mu, less=1.0))
+        return np.linalg.det(-change(mu))
 
     def alternates(mu: ndarray) -> ndarray:
-        return np.linalg.det(transition(mu, less=-1.0))
+        return np.linalg.det(2 * identity + change(mu))
 
     def rotates(mu: ndarray) -> ndarray:
-        compound = second_compound(transition(mu))
-        return np.linalg.det(compound - np.eye(compound.shape[-1]))
+        return np.linalg.det(-compound_change(change(mu)))
 
-    conditions = [drifts, alternates, rotates] if size > 1 else [drifts, alternates]
-    candidates: list[Crossing] = []
-    for index, condition in enumerate(conditions):
-        degree = degrees.pair if index == 2 else degrees.single
-        for root in real_roots(condition, degree=degree, scale=scale):
-            candidates.append(Crossing(_polish(condition, root), index))  # noqa: PERF401
-    return _assemble(transition, _distinct(candidates), scale=scale)
+    ways: list[tuple[Exit, Callable[[ndarray], ndarray], int]] = [
+        ("+1", drifts, degrees.single),
+        ("-1", alternates, degrees.single),
+        ("pair", rotates, degrees.pair),
+    ]
+    with np.errstate(all="ignore"):  # where M overflows its multipliers are outside
+        conditions = [
+            _Condition(exit, value, real_roots(value, degree=degree, scale=scale))
+            for exit, value, degree in ways[: 3 if size > 1 else 2]
+        ]
+        crossings = sorted(
+            _Crossing(root, condition.exit)
+            for condition in conditions
+            for root in condition.roots or ()
+        )
+        return _assemble(change, conditions, _distinct(crossings), scale=scale)
 
 
-def second_compound(M: Float[ndarray, "*batch s s"]) -> Float[ndarray, "*batch p p"]:
-    """Return the matrix of 2×2 minors of M; its eigenvalues are ``zᵢ zⱼ`` for i < j."""
-    rows, columns = np.array(list(combinations(range(M.shape[-1]), 2))).T
-    r, q = rows[:, None], columns[:, None]
-    return M[..., r, rows] * M[..., q, columns] - M[..., r, columns] * M[..., q, rows]
+def compound_change(E: Num[ndarray, "*batch s s"]) -> Num[ndarray, "*batch p p"]:
+    """Return ``C₂(I + E) − I``, whose eigenvalues are ``zᵢ zⱼ − 1`` for i < j.
 
-
-def real_roots(function: Condition, *, degree: int, scale: float) -> list[float]:
-    """Return the real roots of a polynomial given by its values, multiple ones included.
-
-    Close pairs of complex roots come back too, as their real part: a double root looks like
-    one. A polynomial that vanishes identically has none. Cost: about ``70 · (degree + 1)``
-    values for degrees up to 8, in one call.
+    C₂ is the matrix of 2×2 minors; the linear part is the additive compound of E.
     """
-    if degree == 0:
-        return []
-    nodes, to_coefficients = _chebyshev(degree)
-    growth = min(2.0, 16.0 / degree)  # binary orders spanned by one interval
-    positive = scale * np.exp2(np.arange(_SMALLEST, _LARGEST + growth, growth))
-    ends = np.concatenate([-positive[::-1], positive])
-    middle, half = (ends[1:] + ends[:-1]) / 2, (ends[1:] - ends[:-1]) / 2
-
-    values = function((middle[:, None] + half[:, None] * nodes).ravel()).reshape(len(middle), -1)
-    size = np.abs(values).max(axis=1, keepdims=True)
-    if size[np.abs(middle) < 4 * scale].max() < _VANISHES:
-        return []
-    coefficients = (values / np.where(size > 0, size, 1.0)) @ to_coefficients.T
-    rest = np.abs(coefficients[:, 1:]).sum(axis=1)
-    may_vanish = (np.abs(coefficients[:, 0]) <= rest * (1 + 1e-9)) & (size[:, 0] > 0)
-
-    roots: list[float] = []
-    for index in np.flatnonzero(may_vanish):
-        for root in _roots_inside(coefficients[index]):
-            mu = float(middle[index] + half[index] * root)
-            roots.append(0.0 if abs(mu) <= positive[0] else mu)
-    return roots
+    size = E.shape[-1]
+    rows, columns = np.array(list(combinations(range(size), 2))).T
+    r, q, k, m = rows[:, None], columns[:, None], rows, columns
+    one = np.eye(size)
+    linear = (
+        one[r, k] * E[..., q, m]
+        + E[..., r, k] * one[q, m]
+        - one[r, m] * E[..., q, k]
+        - E[..., r, m] * one[q, k]
+    )
+    return linear + E[..., r, k] * E[..., q, m] - E[..., r, m] * E[..., q, k]
 
 
-def _chebyshev(degree: int) -> tuple[ndarray, ndarray]:
-    """Return the nodes of the first kind, and the matrix from values there to coefficients."""
-    nodes = np.polynomial.chebyshev.chebpts1(degree + 1)
-    to_coefficients = chebyshev.chebvander(nodes, degree).T * (2.0 / (degree + 1))
-    to_coefficients[0] /= 2
-    return nodes, to_coefficients
-
-
-def _roots_inside(coefficients: ndarray) -> ndarray:
-    """Return the nearly real roots in [-1, 1] of a Chebyshev series, as real numbers."""
-    significant = np.flatnonzero(np.abs(coefficients) > 1e-15 * np.abs(coefficients).max())
-    if not len(significant) or significant[-1] == 0:
-        return np.empty(0)
-    roots = chebyshev.chebroots(coefficients[: significant[-1] + 1])
-    near = (np.abs(roots.imag) < 1e-3) & (np.abs(roots.real) < 1 + 1e-6)
-    return np.real(roots[near])
-
-
-def _polish(condition: Condition, mu: float) -> float:
-    """Return a simple root to the last digit; leave a root without change of sign as it is."""
-
-    def value(at: float) -> float:
-        return float(condition(np.array([at]))[0])
-
-    for width in (1e-13, 1e-10, 1e-7, 1e-4):
-        left, right = mu - width * abs(mu), mu + width * abs(mu)
-        if value(left) * value(right) < 0:
-            rtol = 4 * float(np.finfo(np.float64).eps)
-            return float(brentq(value, left, right, xtol=1e-300, rtol=rtol))  # pyright: ignore[reportArgumentType]
-    return mu
-
-
-def _distinct(crossings: list[Crossing]) -> list[Crossing]:
+def _distinct(crossings: list[_Crossing]) -> list[_Crossing]:
     """Return the crossings in ascending order, each one once."""
-    kept: list[Crossing] = []
-    for crossing in sorted(crossings):
+    kept: list[_Crossing] = []
+    for crossing in crossings:
         mu = crossing.curvature
         if not kept or abs(mu - kept[-1].curvature) > 1e-13 * abs(mu):
             kept.append(crossing)
     return kept
 
 
-def _assemble(transition: Transition, crossings: list[Crossing], *, scale: float) -> Passband:
+def _assemble(
+    change: Change,
+    conditions: Sequence[_Condition],
+    crossings: Sequence[_Crossing],
+    *,
+    scale: float,
+) -> Passband:
     """Return the gaps, and the touching points, at which the radius is at most one."""
     points = [crossing.curvature for crossing in crossings]
     outermost = max([scale, *map(abs, points)])
     ends = [-math.inf, *points, math.inf]
-    inner = np.array(
-        [
-            (max(left, -4 * outermost) + min(right, 4 * outermost)) / 2
-            for left, right in pairwise(ends)
-        ]
-    )
-    inside = _radius(transition, inner) <= 1 + _ADMISSIBLE
-    touching = _radius(transition, np.array(points)) <= 1 + _TOUCHING if points else []
-    exits = [None, *(_exit(transition, crossing) for crossing in crossings), None]
+    inside = [
+        _admissible_gap(change, conditions, max(left, -4 * outermost), min(right, 4 * outermost))
+        for left, right in pairwise(ends)
+    ]
+    for i in range(1, len(points)):  # rounding has split one crossing: nothing is in between
+        if points[i] - points[i - 1] <= _SPLIT * abs(points[i]):
+            inside[i] = inside[i - 1] and inside[i + 1]
+    exits = [None, *(_exit(change, crossing) for crossing in crossings), None]
     parts = [
         Interval(ends[i], ends[i + 1], lower_exit=exits[i], upper_exit=exits[i + 1])
         for i in np.flatnonzero(inside)
@@ -189,19 +160,48 @@ def _assemble(transition: Transition, crossings: list[Crossing], *, scale: float
     parts += [
         Interval(p, p, lower_exit=exits[i + 1], upper_exit=exits[i + 1])
         for i, p in enumerate(points)
-        if touching[i] and not inside[i] and not inside[i + 1]
+        if not inside[i] and not inside[i + 1] and _admissible_point(change, conditions, p)
     ]
     return Passband.union(parts)
 
 
-def _radius(transition: Transition, mu: ndarray) -> ndarray:
-    return np.abs(np.linalg.eigvals(transition(mu))).max(axis=-1)
+def _admissible_gap(
+    change: Change, conditions: Sequence[_Condition], left: float, right: float
+) -> bool:
+    """Return whether no multiplier is outside anywhere in an open gap between crossings."""
+    mu = left + (right - left) * _ACROSS
+    for condition in conditions:
+        if condition.roots is not None and np.median(condition.value(mu)) < 0:
+            return False
+    radius = _radius(change, mu)
+    return bool(radius[np.argmax(np.abs(radius - 1))] <= 1 + _INSIDE)
 
 
-def _exit(transition: Transition, crossing: Crossing) -> complex:
+def _admissible_point(change: Change, conditions: Sequence[_Condition], mu: float) -> bool:
+    """Return whether no multiplier is outside at a crossing between inadmissible gaps."""
+    at = np.array([mu])
+    for condition in conditions:
+        if condition.roots is None or any(abs(r - mu) <= _NEAR * abs(mu) for r in condition.roots):
+            continue
+        if condition.value(at)[0] < 0:
+            return False
+    return bool(_radius(change, at)[0] <= 1 + _TOUCHING)
+
+
+def _radius(change: Change, mu: ndarray) -> ndarray:
+    E = change(mu)
+    M = E + np.eye(E.shape[-1])
+    finite = np.isfinite(M).all(axis=(-2, -1))
+    radius = np.full(mu.shape, math.inf)
+    radius[finite] = np.abs(np.linalg.eigvals(M[finite])).max(axis=-1)
+    return radius
+
+
+def _exit(change: Change, crossing: _Crossing) -> complex:
     """Return the multiplier that is on the unit circle at a crossing."""
-    if crossing.condition < 2:
-        return (1.0 + 0j, -1.0 + 0j)[crossing.condition]
-    multipliers = np.linalg.eigvals(transition(np.array([crossing.curvature])))[0]
+    if crossing.exit != "pair":
+        return complex(float(crossing.exit))
+    E = change(np.array([crossing.curvature]))[0]
+    multipliers = np.linalg.eigvals(np.eye(len(E)) + E)
     nearest = multipliers[np.argmin(np.abs(np.abs(multipliers) - 1))]
     return cmath.exp(1j * abs(cmath.phase(complex(nearest))))

@@ -65,9 +65,18 @@ class Response(ABC):
     def _limit(self, end: float) -> float:
         """Return ``h`` at ``end``; a polynomial is infinite at infinity."""
         if math.isfinite(end):
-            return float(self(end))
+            return self.at(end)
         outermost = max(map(abs, self.turning_points()), default=0.0)
-        return math.copysign(math.inf, self(math.copysign(4 * outermost + 1.0, end)))
+        near = math.copysign(2 * outermost or 1.0, end)
+        while (rise := self.at(2 * near) - self.at(near)) == 0:  # rounded away beside an offset
+            near *= 2
+        return math.copysign(math.inf, rise)
+
+    @final
+    def at(self, lam: float) -> float:
+        """Return ``h(λ)`` at one finite curvature, infinite where it overflows."""
+        with np.errstate(over="ignore"):
+            return float(self(np.float64(lam)))
 
     @final
     def preimage(self, passband: Passband) -> Passband:
@@ -97,6 +106,8 @@ class Response(ABC):
             last = self._solve(piece, target.upper) if target.upper > low[0] else low[1]
         first_exit = target.lower_exit if low[0] <= target.lower + slack else None
         last_exit = target.upper_exit if high[0] >= target.upper - slack else None
+        if first == last:
+            first_exit = last_exit = first_exit or last_exit
         if first > last:
             first, last, first_exit, last_exit = last, first, last_exit, first_exit
         return Interval(first, last, lower_exit=first_exit, upper_exit=last_exit)
@@ -105,7 +116,7 @@ class Response(ABC):
         """Return the one ``λ`` in ``piece`` with ``h(λ) = value``."""
 
         def excess(lam: float) -> float:
-            return float(self(lam)) - value
+            return self.at(lam) - value
 
         lower, upper = piece.lower, piece.upper
         if lower <= 0 <= upper and excess(0.0) == 0:
@@ -113,12 +124,14 @@ class Response(ABC):
         falling = piece.at_lower > piece.at_upper
         inner = next((end for end in (lower, upper) if math.isfinite(end)), 0.0)
         reach = max(abs(inner), abs(value), 1e-300)
-        while not math.isfinite(lower):
+        while not math.isfinite(lower) and math.isfinite(reach):
             lower = inner - reach if (excess(inner - reach) > 0) == falling else lower
             reach *= 2
-        while not math.isfinite(upper):
+        while not math.isfinite(upper) and math.isfinite(reach):
             upper = inner + reach if (excess(inner + reach) < 0) == falling else upper
             reach *= 2
+        if not math.isfinite(reach):  # beyond double precision
+            return lower if math.isinf(lower) else upper
         rtol = 4 * float(np.finfo(np.float64).eps)
         return float(brentq(excess, lower, upper, xtol=1e-300, rtol=rtol, maxiter=2000))  # pyright: ignore[reportArgumentType]
 

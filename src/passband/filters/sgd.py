@@ -7,7 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from passband.filters.base import Loop, LoopFilter
-from passband.filters.checks import check_momentum, check_nonnegative, check_positive
+from passband.filters.checks import check_finite, check_momentum, check_nonnegative, check_positive
 from passband.filters.response import Decay, Identity, Response
 
 
@@ -51,8 +51,7 @@ class SGD(LoopFilter):
         check_positive(lr=self.lr)
         check_momentum(self.momentum, nesterov=self.nesterov)
         check_nonnegative(weight_decay=self.weight_decay)
-        if not np.isfinite(self.dampening):
-            raise ValueError(f"`dampening` must be finite; got {self.dampening!r}.")
+        check_finite(dampening=self.dampening)
         if self.dampening and not self.momentum:
             raise ValueError("`dampening` needs `momentum`; torch ignores it without.")
         if self.dampening and self.nesterov:
@@ -88,8 +87,9 @@ def sgd_loop(
     """
     if not momentum:
         theta, g = np.eye(2)
-        return Loop.from_changes([-lr * (g + shrink * theta)], point=theta)
+        return Loop.from_changes({"theta": -lr * (g + shrink * theta)}, point=theta)
     theta, v, g = np.eye(3)
     buffer = momentum * v + (1 - dampening) * g
     d = g + momentum * buffer if nesterov else buffer
-    return Loop.from_changes([-lr * (d + shrink * theta), buffer - v], point=theta)
+    changes = {"theta": -lr * (d + shrink * theta), "buffer": buffer - v}
+    return Loop.from_changes(changes, point=theta, units={"buffer": lr})
