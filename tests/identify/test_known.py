@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 import passband as pb
 from passband import filters, optim
 from passband.errors import NotAFilterError
+from passband.filters.measured import Measured
 
 
 def weights() -> list[torch.Tensor]:
@@ -47,6 +48,13 @@ def test_reads_every_option(optimizer: torch.optim.Optimizer, expected: filters.
     assert pb.filter_of(optimizer) == expected
 
 
+def test_a_subclass_may_step_differently_and_is_measured() -> None:
+    class Mine(torch.optim.SGD):
+        pass
+
+    assert isinstance(pb.filter_of(Mine(weights(), lr=0.1)), Measured)
+
+
 def test_dampening_without_momentum_is_ignored_as_in_torch() -> None:
     optimizer = torch.optim.SGD(weights(), lr=0.1, dampening=0.5)
 
@@ -82,12 +90,7 @@ def test_an_optimizer_that_stands_still_is_told_so(lr: float) -> None:
         pb.filter_of(optimizer)
 
 
-def test_refuses_what_it_does_not_know_and_says_what_it_does() -> None:
-    class Mine(torch.optim.SGD):
-        pass
-
-    with pytest.raises(NotAFilterError, match=r"filter of Mine is not known.*HessianUSAM"):
-        pb.filter_of(Mine(weights(), lr=0.1))
+def test_refuses_ascent_and_groups_that_are_not_there() -> None:
     with pytest.raises(NotAFilterError, match="maximizes"):
         pb.filter_of(torch.optim.SGD(weights(), lr=0.1, maximize=True))
     with pytest.raises(IndexError, match="1 parameter groups; got group=1"):
@@ -108,4 +111,6 @@ def test_the_filter_is_the_step_of_the_optimizer() -> None:
 
     optimizer.step(closure)
 
-    assert_allclose(x.detach().numpy(), pb.filter_of(optimizer).transition(lam)[:, 0, 0], rtol=1e-14)
+    assert_allclose(
+        x.detach().numpy(), pb.filter_of(optimizer).transition(lam)[:, 0, 0], rtol=1e-14
+    )

@@ -9,6 +9,7 @@ import torch
 from passband import filters, optim
 from passband.errors import NotAFilterError
 from passband.filters import Filter
+from passband.identify.measurement import measure
 
 Group = Mapping[str, Any]
 
@@ -18,21 +19,23 @@ def filter_of(
 ) -> Filter:
     """Return the filter of one parameter group of an optimizer, as it is now.
 
-    Options are read from the group, so a learning rate that a scheduler has changed counts.
-    Costs nothing: no step is taken.
+    Known classes have closed forms. Any other, a subclass of a known one too, is measured by
+    stepping a copy of it on scalar quadratics, which takes about a second; see `measure`. Options
+    are read from the group, so a learning rate that a scheduler has changed counts. The optimizer
+    itself takes no step.
 
     Args:
-        optimizer: An instance of a known class; a subclass may step differently and is not one.
+        optimizer: A torch optimizer instance.
         group: Index into ``optimizer.param_groups``.
         gradient_norm: ``‖∇f‖`` at which normalized SAM is frozen; ignored by all others.
 
     Raises:
-        NotAFilterError: If the optimizer has no linear filter, or is not known; says which.
+        NotAFilterError: If the optimizer has no linear filter, or does not move; says why.
         IndexError: If there is no such group.
 
     Example:
         >>> weights = torch.zeros(2, requires_grad=True)
-        >>> filter_of(torch.optim.SGD([weights], lr=0.1)).edge
+        >>> round(filter_of(torch.optim.SGD([weights], lr=0.1)).edge, 9)
         20.0
     """
     if not isinstance(optimizer, torch.optim.Optimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -43,11 +46,7 @@ def filter_of(
     name = type(optimizer).__name__
     known = _KNOWN.get(type(optimizer))
     if known is None:
-        raise NotAFilterError(
-            f"the filter of {name} is not known. Known are: "
-            f"{', '.join(sorted(kind.__name__ for kind in _KNOWN))}. If {name} is linear near a "
-            "minimum, write its step as a `passband.filters` object and pass that to `judge`."
-        )
+        return measure(optimizer, group)
     options = dict(groups[group])
     options["lr"] = _number(options["lr"])
     if not (options["lr"] > 0 and math.isfinite(options["lr"])):

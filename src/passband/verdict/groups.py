@@ -1,0 +1,156 @@
+"""Several parameter groups seen as one filter, where they are one.
+
+With one learning rate a group and all else equal, ``torch.optim.SGD`` multiplies the modes of
+``A^½ (H + W) A^½`` by the filter of learning rate 1, where A and W are the diagonal matrices of
+learning rates and weight decays. With another momentum a group, modes do not decouple.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from typing_extensions import override
+
+from passband._shapes import Float
+from passband.errors import NotAFilterError
+from passband.filters import SGD, Filter
+from passband.identify import filter_of
+from passband.operators import LinearOperator
+from passband.problem import Objective
+
+
+@final
+class Felt(LinearOperator):
+    """``A^½ (H + W) A^½``: a Hessian as an optimizer with several groups feels it.
+
+    Args:
+        hessian: The operator H.
+        scale: Learning rate of every parameter, the diagonal of A, shape ``(n,)``.
+        shift: Weight decay of every parameter, the diagonal of W, shape ``(n,)``.
+    """
+
+    symmetric = True
+
+    def __init__(
+        self, hessian: LinearOperator, *, scale: Float[Tensor, " n"], shift: Float[Tensor, " n"]
+    ) -> None:
+        self.hessian, self.shifts, self.root = hessian, shift, scale.sqrt()
+        self.size, self.dtype, self.device = hessian.size, hessian.dtype, hessian.device
+
+    @override
+    def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        w = self.root * v
+        return self.root * (self.hessian @ w + self.shifts * w)
+
+
+class Plan(NamedTuple):
+    """How to judge an optimizer: the filter, and what its curvatures are eigenvalues of.
+
+    Attributes:
+        filter: One filter for all groups.
+        scale: Learning rates on the diagonal of A, or None where the Hessian itself is meant.
+        shift: Weight decays on the diagonal of W, or None.
+        notes: What a reader should know.
+    """
+
+    filter: Filter
+    scale: Tensor | None = None
+    shift: Tensor | None = None
+    notes: tuple[str, ...] = ()
+
+
+def plan(optimizer: Optimizer, objective: Objective, *, gradient_norm: float | None = None) -> Plan:
+    """Return one filter for all groups that hold parameters of the objective.
+
+    Raises:
+        NotAFilterError: If the optimizer has no filter, or its groups have no common one.
+    """
+    owner = group_of_each(optimizer, objective)
+    used = sorted(set(owner))
+    filters = [filter_of(optimizer, index, gradient_norm=gradient_norm) for index in used]
+    if all(filter == filters[0] for filter in filters):
+        return Plan(filters[0])
+    differing = _differing(filters)
+    if differing <= {"lr", "weight_decay"} and isinstance(filters[0], SGD):
+        by_group = dict(zip(used, filters, strict=True))
+        return Plan(
+            dataclasses.replace(filters[0], lr=1.0, weight_decay=0.0),
+            scale=_diagonal(objective, [_option(by_group[i], "lr") for i in owner]),
+            shift=_diagonal(objective, [_option(by_group[i], "weight_decay") for i in owner]),
+            notes=(
+                (
+                    f"parameter groups differ in {_words(differing)}: λ is an eigenvalue of "
+                    "A^½ (H + W) A^½, learning rates A and weight decays W included"
+                ),
+            ),
+        )
+    if differing == {"weight_decay"}:
+        decays = [_option(filter, "weight_decay") for filter in filters]
+        largest = filters[decays.index(max(decays))]
+        return Plan(
+            largest,
+            notes=(
+                (
+                    f"parameter groups differ in weight decay, {min(decays):g} to {max(decays):g}: "
+                    "judged at the largest, which moves an edge by no more than their difference "
+                    "divided by the slope of the ascent's response there"
+                ),
+            ),
+        )
+    raise NotAFilterError(
+        f"the parameter groups differ in {_words(differing)}, so their modes do not decouple and "
+        "there is no common filter. Inspect one group at a time with `parameters=`."
+    )
+
+
+def group_of_each(optimizer: Optimizer, objective: Objective) -> list[int]:
+    """Return, for every parameter tensor of the objective, the group that holds it."""
+    held = {
+        id(p): index for index, group in enumerate(optimizer.param_groups) for p in group["params"]
+    }
+    named = dict(objective.model.named_parameters())
+    missing = [name for name in objective.names if id(named[name]) not in held]
+    if missing:
+        raise ValueError(
+            f"the optimizer must hold every parameter that is inspected; it lacks "
+            f"{', '.join(missing[:3])}{' …' if len(missing) > 3 else ''}. Was the model copied or "
+            "moved after the optimizer was made?"
+        )
+    return [held[id(named[name])] for name in objective.names]
+
+
+def weight_decays(optimizer: Optimizer, objective: Objective) -> Float[Tensor, " n"]:
+    """Return the weight decay of every single parameter, shape ``(n,)``."""
+    decays = [
+        float(optimizer.param_groups[i].get("weight_decay", 0.0) or 0.0)
+        for i in group_of_each(optimizer, objective)
+    ]
+    return _diagonal(objective, decays)
+
+
+def _diagonal(objective: Objective, values: Sequence[float]) -> Tensor:
+    return torch.cat(
+        [
+            torch.full((shape.numel(),), value, dtype=objective.dtype, device=objective.device)
+            for shape, value in zip(objective.shapes, values, strict=True)
+        ]
+    )
+
+
+def _differing(filters: Sequence[Filter]) -> set[str]:
+    """Return the names of the options in which filters of one class differ."""
+    if len({type(filter) for filter in filters}) > 1:
+        return {"kind"}
+    options = [dataclasses.asdict(filter) for filter in filters]  # pyright: ignore[reportArgumentType]
+    return {name for name in options[0] if len({option[name] for option in options}) > 1}
+
+
+def _option(filter: Filter, name: str) -> float:
+    return float(getattr(filter, name))
+
+
+def _words(names: set[str]) -> str:
+    return " and ".join(sorted(names)) or "more than their options"

@@ -1,0 +1,291 @@
+"""The verdict: what a filter does to every measured mode, and whether it applies there."""
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, final
+
+from torch import Tensor
+from typing_extensions import override
+
+from passband.filters import Filter, Passband
+from passband.spectra import Spectrum
+
+State = Literal["admitted", "flat", "above the edge", "escaping", "leak", "undecided"]
+
+_NEAR = 0.01  # of the weights' norm: a critical point this close counts as reached
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One eigenvalue under the filter.
+
+    Attributes:
+        curvature: Hessian eigenvalue λ.
+        error: Error bar of λ, as the spectrum reports it.
+        radius: Spectral radius of ``M(λ)``: the factor per step.
+        state: ``"admitted"``; ``"flat"`` where λ cannot be told from zero, which every filter
+            admits; ``"above the edge"``, also between islands; ``"escaping"``, a negative
+            curvature that the optimizer leaves; ``"leak"``, one that it does not;
+            ``"undecided"`` where the error bar holds a boundary.
+    """
+
+    curvature: float
+    error: float
+    radius: float
+    state: State
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a filter does to every measured mode, and whether it applies there.
+
+    A verdict is necessary, not sufficient: the optimizer can settle only where every mode is
+    admitted; that it will is not said.
+
+    Attributes:
+        filter: The filter that judged.
+        modes: Measured modes, largest curvature first.
+        edge: Upper end of the admissible interval that holds 0+.
+        passband: The whole admissible set.
+        gradient_norm: ``‖∇f‖`` of the objective that the optimizer sees, weight decay included,
+            or None if it was not given. The filter describes the neighbourhood of a point where
+            it is zero.
+        weights_norm: ``‖θ‖``, or None.
+        loss: Mean loss at θ, or None.
+        matvecs: Hessian-vector products spent on the spectrum.
+        notes: What a reader should know, a sentence each.
+    """
+
+    filter: Filter
+    modes: tuple[Mode, ...]
+    edge: float
+    passband: Passband
+    gradient_norm: float | None = None
+    weights_norm: float | None = None
+    loss: float | None = None
+    matvecs: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sharpness(self) -> float:
+        """Largest algebraic Hessian eigenvalue."""
+        return self.modes[0].curvature
+
+    @property
+    def sharpness_error(self) -> float:
+        """Error bar of the sharpness."""
+        return self.modes[0].error
+
+    @property
+    def ratio(self) -> float:
+        """Sharpness over edge: above one, the sharpest mode is not let through."""
+        return self.sharpness / self.edge if self.edge else math.inf
+
+    @property
+    def ratio_error(self) -> float:
+        """Error bar of the ratio."""
+        return self.sharpness_error / self.edge if self.edge else math.inf
+
+    @property
+    def distance(self) -> float | None:
+        """Estimated distance ``‖∇f‖ / λ`` to a critical point along the sharpest direction."""
+        if self.gradient_norm is None:
+            return None
+        if self.gradient_norm == 0:
+            return 0.0
+        return self.gradient_norm / self.sharpness if self.sharpness > 0 else math.inf
+
+    @property
+    def applies(self) -> bool | None:
+        """Whether a critical point is near: within 1 % of ``‖θ‖``. None if that is not known."""
+        if self.distance == 0:
+            return True
+        if self.distance is None or self.weights_norm is None:
+            return None
+        return bool(self.distance <= _NEAR * self.weights_norm)
+
+    @property
+    def admissible(self) -> bool | None:
+        """Whether every measured mode is let through; None if an error bar leaves it open."""
+        states = {mode.state for mode in self.modes}
+        if states & {"above the edge", "escaping"}:
+            return False
+        return None if "undecided" in states else True
+
+    @override
+    def __str__(self) -> str:
+        rows = [
+            ("λ", "±", "factor a step", ""),
+            *(
+                (f"{m.curvature:.6g}", f"{m.error:.1g}", f"{m.radius:.6f}", _explain(m))
+                for m in self.modes
+            ),
+        ]
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        table = [
+            "  "
+            + "  ".join(f"{cell:>{w}}" for cell, w in zip(row[:3], widths[:3], strict=True))
+            + f"  {row[3]}"
+            for row in rows
+        ]
+        return "\n".join([*self._headline(), "", *(line.rstrip() for line in table), *self._tail()])
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><td>{m.curvature:.6g}</td><td>{m.error:.1g}</td><td>{m.radius:.6f}</td>"
+            f"<td style='text-align:left'>{html.escape(_explain(m))}</td></tr>"
+            for m in self.modes
+        )
+        head = "<br>".join(map(html.escape, self._headline()))
+        tail = "<br>".join(html.escape(line) for line in self._tail() if line)
+        return (
+            f"<p>{head}</p><table><thead><tr><th>λ</th><th>±</th><th>factor a step</th><th></th>"
+            f"</tr></thead><tbody>{cells}</tbody></table><p>{tail}</p>"
+        )
+
+    def _headline(self) -> list[str]:
+        edge = f"{self.edge:.6g}"
+        lines = [
+            (
+                f"sharpness {self.sharpness:.6g} ± {self.sharpness_error:.1g}   edge {edge}   "
+                f"ratio {self.ratio:.4f} ± {self.ratio_error:.1g}"
+            ),
+            _SENTENCES[self.admissible].format(
+                bad=sum(m.state in {"above the edge", "escaping"} for m in self.modes),
+                all=len(self.modes),
+            ),
+        ]
+        if self.gradient_norm is not None:
+            lines.append(self._critical())
+        return lines
+
+    def _critical(self) -> str:
+        line = f"‖∇f‖ {self.gradient_norm:.3g}"
+        if self.loss is not None:
+            line = f"loss {self.loss:.6g}   {line}"
+        assert self.distance is not None
+        if not math.isfinite(self.distance):
+            return f"{line}: no positive curvature, so no minimum is near and no filter applies"
+        line += f": about {self.distance:.2g} from a critical point along the sharpest direction"
+        if self.weights_norm:
+            line += f", {self.distance / self.weights_norm:.2%} of ‖θ‖"
+        if self.applies is False:
+            line += "; far for a linear filter, so read the factors as local, not as a limit"
+        return line
+
+    def _tail(self) -> list[str]:
+        lines = [
+            "",
+            f"admitted λ: {self.passband}",
+            (
+                f"{self.filter!r}: {self.filter.gradients_per_step:g} gradient(s) a step; "
+                f"{self.matvecs} Hessian products spent"
+            ),
+        ]
+        return [*lines, *(f"note: {note}" for note in self.notes)]
+
+
+_SENTENCES: dict[bool | None, str] = {
+    True: "not excluded: all {all} measured modes are let through",
+    False: "inconsistent with a generic limit: {bad} of {all} measured modes are not let through",
+    None: "undecided: an error bar holds a boundary of the passband; ask for a smaller rtol",
+}
+
+
+def judge(
+    spectrum: Spectrum,
+    filter: Filter,
+    *,
+    gradient_norm: float | None = None,
+    weights_norm: float | None = None,
+    loss: float | None = None,
+    notes: Sequence[str] = (),
+) -> Verdict:
+    """Return what ``filter`` does to every mode of ``spectrum``, error bars included.
+
+    Args:
+        spectrum: Eigenvalues with error bars, of the Hessian that the optimizer sees.
+        filter: The filter of the optimizer.
+        gradient_norm: ``‖∇f‖`` where the spectrum was taken, weight decay included. Filters
+            describe the neighbourhood of critical points; without it nobody knows if one is near.
+        weights_norm: ``‖θ‖``, which makes the distance to a critical point relative.
+        loss: Mean loss, shown beside the gradient norm.
+        notes: Sentences to show with the verdict.
+
+    Returns:
+        The verdict; it prints well, in a notebook too.
+
+    Example:
+        >>> import torch
+        >>> from passband import MatrixOperator, eigenvalues, filters
+        >>> H = MatrixOperator(torch.diag(torch.tensor([30.0, 5.0, 1.0]).double()))
+        >>> verdict = judge(eigenvalues(H, k=2), filters.SGD(lr=0.1), gradient_norm=0.0)
+        >>> verdict.admissible, round(verdict.ratio, 6)
+        (False, 1.5)
+
+    References:
+        Bolte, Le, Pauwels, arXiv 2510.09034.
+    """
+    for name, value in {"gradient_norm": gradient_norm, "weights_norm": weights_norm}.items():
+        if value is not None and not (value >= 0 and math.isfinite(value)):
+            raise ValueError(f"`{name}` must be finite and not negative; got {value!r}.")
+    curvatures, errors = _numbers(spectrum.values), _numbers(spectrum.errors)
+    if not len(curvatures):
+        raise ValueError("`judge` needs at least one eigenvalue; got an empty spectrum.")
+    passband = filter.passband()
+    modes = [
+        Mode(lam, error, radius, _state(lam, error, passband))
+        for lam, error, radius in zip(
+            curvatures, errors, filter.radius(curvatures).tolist(), strict=True
+        )
+    ]
+    return Verdict(
+        filter=filter,
+        modes=tuple(sorted(modes, key=lambda mode: -mode.curvature)),
+        edge=passband.edge,
+        passband=passband,
+        gradient_norm=gradient_norm,
+        weights_norm=weights_norm,
+        loss=loss,
+        matvecs=spectrum.matvecs,
+        notes=tuple(notes),
+    )
+
+
+def _numbers(tensor: Tensor) -> list[float]:
+    return tensor.detach().double().cpu().tolist()
+
+
+def _state(lam: float, error: float, passband: Passband) -> State:
+    """Return where the error bar of an eigenvalue lies."""
+    low, high = lam - error, lam + error
+    if low <= 0 <= high:
+        return "flat"
+    if any(interval.lower <= low and high <= interval.upper for interval in passband):
+        return "admitted" if lam > 0 else "leak"
+    if any(interval.lower <= high and low <= interval.upper for interval in passband):
+        return "undecided"
+    return "above the edge" if lam > 0 else "escaping"
+
+
+def _explain(mode: Mode) -> str:
+    """Return a mode's state in words."""
+    growth = math.log(mode.radius) if mode.radius > 1 else 0.0
+    match mode.state:
+        case "admitted":
+            return ""
+        case "flat":
+            return "flat: not told from zero"
+        case "above the edge":
+            return "above the edge: not let through"
+        case "escaping":
+            pace = f", e times farther every {1 / growth:.3g} steps" if growth else ""
+            return f"a saddle direction: left{pace}"
+        case "leak":
+            return "a saddle direction that is let through: it attracts"
+        case "undecided":
+            return "the error bar holds a boundary"
