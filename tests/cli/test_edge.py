@@ -55,9 +55,7 @@ def test_help_and_version_teach_without_importing_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     assert "$ passband edge usam" in done.stdout

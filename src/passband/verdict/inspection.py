@@ -1,5 +1,6 @@
 """``inspect``: model, loss, data and optimizer in, verdict out."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from passband.errors import NonFiniteError
+from passband.errors import NonFiniteError, UnconvergedWarning
 from passband.filters import Filter
 from passband.operators import Hessian
 from passband.problem import Objective
@@ -99,21 +100,26 @@ def inspect(
     if felt.scale is not None and felt.shift is not None:
         operator = Felt(operator, scale=felt.scale, shift=felt.shift)
     both = objective.size > 1
-    spectrum = eigenvalues(
-        operator,
-        k=min(k, objective.size // 2) if both else 1,
-        which="both" if both else "largest",
-        rtol=rtol,
-        seed=seed,
-        verify=verify,
-    )
+    with warnings.catch_warnings():  # the verdict says the same, with what it means
+        warnings.simplefilter("ignore", UnconvergedWarning)
+        spectrum = eigenvalues(
+            operator,
+            k=min(k, objective.size // 2) if both else 1,
+            which="both" if both else "largest",
+            rtol=rtol,
+            seed=seed,
+            verify=verify,
+        )
+    notes = felt.notes
+    if not bool(spectrum.converged.all()):
+        notes += (f"error bars are wider than rtol={rtol:g} asks: {spectrum.evidence}",)
     return judge(
         spectrum,
         felt.filter,
         gradient_norm=gradient_norm,
         weights_norm=weights_norm,
         loss=value,
-        notes=felt.notes,
+        notes=notes,
     )
 
 

@@ -1,0 +1,103 @@
+"""`passband inspect FILE.py` judges what a file defines."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from passband.cli import main
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "inspect_me.py"
+
+SUBJECT = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+model = nn.Linear(2, 1, bias=False)
+data = (torch.eye(2), torch.zeros(2, 1))
+loss = nn.functional.mse_loss
+optimizer = torch.optim.SGD(model.parameters(), lr=4.0)
+"""
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Path:
+    file = tmp_path / "subject.py"
+    file.write_text(SUBJECT)
+    return file
+
+
+def test_the_shipped_example_is_let_through(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["inspect", str(EXAMPLE)])
+
+    shown = capsys.readouterr().out
+    assert status == 0
+    assert "edge 38" in shown
+    assert "SGD(lr=0.1, momentum=0.9" in shown
+
+
+def test_judges_what_the_file_defines(subject: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(subject), "--k", "1"]) == 0
+
+    shown = capsys.readouterr().out
+    assert "sharpness 1 ±" in shown
+    assert "edge 0.5" in shown
+    assert "inconsistent with a generic limit" in shown
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_loads_a_checkpoint_first(
+    subject: Path, nested: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = {"weight": torch.tensor([[3.0, 4.0]])}
+    checkpoint = subject.with_name("last.pt")
+    torch.save({"model": weights} if nested else weights, checkpoint)
+
+    assert main(["inspect", str(subject), "--checkpoint", str(checkpoint)]) == 0
+    assert "loss 12.5" in capsys.readouterr().out  # (9 + 16) / 2
+
+
+def test_finds_modules_beside_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "passband_test_neighbour.py").write_text("LR = 0.25\n")
+    file = tmp_path / "main.py"
+    file.write_text("from passband_test_neighbour import LR\n" + SUBJECT.replace("4.0", "LR"))
+
+    assert main(["inspect", str(file)]) == 0
+    assert "edge 8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = 1\n", "it lacks loss, data, optimizer"),
+        (SUBJECT.replace("lr=4.0", "lr=-4.0"), "Invalid learning rate"),
+        (SUBJECT.replace("torch.eye(2)", "torch.eye(2) * float('nan')"), "batch 0 is nan"),
+        (SUBJECT.replace("mse_loss", "mse_loss\nloss = lambda o, t: ((o - t) ** 2).sum()"), "mean"),
+    ],
+    ids=["names missing", "the file raises", "nan data", "a sum"],
+)
+def test_a_bad_file_is_told_so(
+    tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bad.py"
+    file.write_text(text)
+
+    assert main(["inspect", str(file)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_bad_paths_and_checkpoints(subject: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong, broken = subject.with_name("wrong.pt"), subject.with_name("broken.pt")
+    torch.save(nn.Linear(3, 3).state_dict(), wrong)
+    broken.write_bytes(b"not weights")
+    cases = [
+        (["no-such.py"], "there is no file"),
+        ([str(subject), "--checkpoint", "no-such.pt"], "there is no checkpoint"),
+        ([str(subject), "--checkpoint", str(wrong)], "does not fit"),
+        ([str(subject), "--checkpoint", str(broken)], "could not be read as weights"),
+    ]
+
+    for arguments, message in cases:
+        assert main(["inspect", *arguments]) == 2
+        assert message in capsys.readouterr().err
