@@ -91,7 +91,7 @@ class Batches:
             raise _changed(number + 1)
 
     def _read(self, loader: Iterable[Any]) -> None:
-        self._loader, once = loader, iter(loader) is loader
+        self._loader, once = loader, hasattr(loader, "__next__")
         kept: list[Any] | None = []
         held = 0
         for number, batch in enumerate(_seeded_pass(loader, self._device)):

@@ -41,5 +41,5 @@ def explained(doing: str) -> Generator[None]:
         text = str(error)
         for sign, meaning in _MEANINGS.items():
             if sign in text:
-                raise PassbandError(f"{doing}: {meaning}\ntorch says: {text}") from error
+                raise PassbandError(f"{doing}: {' '.join(meaning.split())}\n{text}") from error
         raise

@@ -59,23 +59,17 @@ class Runner:
 
     def snapshot(self) -> Snapshot:
         """Copy all tensors of the model as they are now."""
-        parameters = dict(self.model.named_parameters())
-        return Snapshot(
-            theta=flatten(parameters[name] for name in self.names),
-            others={
-                name: p.detach().clone()
-                for name, p in parameters.items()
-                if name not in set(self.names)
-            },
-            buffers={name: b.detach().clone() for name, b in self.model.named_buffers()},
-            modes={module: module.training for module in self.model.modules()},
-        )
+        names, parameters = set(self.names), dict(self.model.named_parameters())
+        with torch.inference_mode(mode=False):
+            return Snapshot(
+                theta=flatten(parameters[name] for name in self.names),
+                others={k: p.detach().clone() for k, p in parameters.items() if k not in names},
+                buffers={k: b.detach().clone() for k, b in self.model.named_buffers()},
+                modes={module: module.training for module in self.model.modules()},
+            )
 
     def run(self, snapshot: Snapshot, theta: Tensor, task: Callable[[nn.Module], T]) -> T:
         """Return ``task(model)`` while the model's tensors are ``theta`` and the snapshot's."""
-        chosen = self.split(theta)
-        buffers = {name: b.clone() for name, b in snapshot.buffers.items()}
-        inside = {f"model.{k}": v for k, v in {**chosen, **snapshot.others, **buffers}.items()}
         with (
             torch.inference_mode(mode=False),
             torch.enable_grad(),
@@ -83,6 +77,9 @@ class Runner:
             _modes(snapshot.modes),
             _recurrent_weights(self.model),
         ):
+            buffers = {name: b.clone() for name, b in snapshot.buffers.items()}
+            inside = {**self.split(theta), **snapshot.others, **buffers}
+            inside = {f"model.{name}": tensor for name, tensor in inside.items()}
             return functional_call(_Holder(self.model), inside, (task,))
 
 
