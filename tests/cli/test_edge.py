@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,12 @@ def test_the_catalogue_is_the_filters_that_options_make() -> None:
         (["edge", "usm", "--lr", "1"], "did you mean 'usam'"),
         (["edge", "usam", "--lr", "-1", "--rho", "0.1"], "`lr` must be positive"),
         (["edge", "usam", "--rho", "0.1"], "--lr"),
+        (["edge", "--compare", "sgd", "usam", "--lr", "1"], "usam needs --rho"),
+        (["edge", "--compare", "sgd", "--lr", "1", "--rh", "1"], "none of sgd takes --rh"),
+        (["edge", "--compare"], "needs optimizers"),
+        (["edge", "torch.optim:Nothing"], "could not be imported"),
+        (["edge", "torch.nn:Linear"], "class of torch optimizers"),
+        (["edge", "torch.optim:SGD", "--lrr", "1"], "could not be made"),
         (["edg"], "did you mean 'edge'"),
     ],
 )
@@ -45,6 +52,40 @@ def test_bad_input_is_one_clear_sentence(
 ) -> None:
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_compares_several_with_the_options_each_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "edge",
+        "--compare",
+        "sgd",
+        "usam",
+        "hessian-usam",
+        "--lr",
+        "0.04",
+        "--rho",
+        "0.03",
+        "--momentum",
+        "0.8",
+    ]
+
+    assert main(words) == 0
+
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown] == ["optimizer", "sgd", "usam", "hessian-usam"]
+    assert [line.split()[1] for line in shown[1:]] == ["90", "40.5852", "13.6529"]
+
+
+def test_any_class_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "passband_test_mine.py").write_text(
+        "import torch\nclass Mine(torch.optim.SGD):\n    pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["edge", "passband_test_mine:Mine", "--lr", "0.04", "--momentum", "0.8"]) == 0
+    assert "[0, 90]" in capsys.readouterr().out
 
 
 def test_help_and_version_teach_without_importing_torch() -> None:

@@ -3,10 +3,12 @@
 import cmath
 import dataclasses
 import inspect
+import itertools
 import sys
 from collections.abc import Sequence
 
 from passband import filters
+from passband.cli.options import read_options
 from passband.cli.plot import curve
 from passband.cli.suggest import closest
 from passband.filters import Filter, Interval
@@ -14,7 +16,8 @@ from passband.filters import Filter, Interval
 _EXAMPLES = """examples:
   $ passband edge sgd --lr 0.1 --momentum 0.9
   $ passband edge usam --lr 0.01 --rho 0.1 --steps 2
-  $ passband edge hessian-usam --lr 0.01 --rho 0.1 --momentum 0.9 --nesterov"""
+  $ passband edge torch.optim:NAdam --lr 0.001            # any class: measured, not looked up
+  $ passband edge --compare sgd usam hessian-usam --lr 0.01 --rho 0.1 --momentum 0.9"""
 
 
 def catalogue() -> dict[str, type[Filter]]:
@@ -34,23 +37,68 @@ def catalogue() -> dict[str, type[Filter]]:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the passband of the optimizer that the arguments name."""
-    import tyro
-
     known = catalogue()
     if not arguments or arguments[0] in {"-h", "--help"}:
-        print(f"usage: passband edge OPTIMIZER --lr LR [options]\n\n{_EXAMPLES}\n")
+        print("usage: passband edge OPTIMIZER --lr LR [options]")
+        print("       passband edge MODULE:CLASS [options of the class]")
+        print(f"       passband edge --compare OPTIMIZER ... [options]\n\n{_EXAMPLES}\n")
         print(f"optimizers: {', '.join(known)}\n`passband edge usam --help` shows its options.")
         return 0
     name, *rest = arguments
+    if name == "--compare":
+        print(compare(rest))
+        return 0
+    if ":" in name:
+        from passband.cli.any_class import measured
+
+        print(describe(measured(name, rest)))
+        return 0
     if name not in known:
         print(f"passband edge: no optimizer {name!r}{closest(name, known)}", file=sys.stderr)
         print(f"Known: {', '.join(known)}.", file=sys.stderr)
         return 2
+    import tyro
+
     kind = known[name]
     summary = (inspect.getdoc(kind) or "").split("\n\n")[0].replace("``", "").replace("`", "")
     chosen = tyro.cli(kind, args=rest, prog=f"passband edge {name}", description=summary)
     print(describe(chosen))
     return 0
+
+
+def compare(arguments: Sequence[str]) -> str:
+    """Return a table of several optimizers; each takes the options that it knows."""
+    known = catalogue()
+    names = list(itertools.takewhile(lambda word: not word.startswith("--"), arguments))
+    if not names:
+        raise ValueError(f"`--compare` needs optimizers to compare, of {', '.join(known)}.")
+    options = read_options(arguments[len(names) :])
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"no optimizer {unknown[0]!r}{closest(unknown[0], known)}")
+    takes = {name: {field.name: field for field in _fields(known[name])} for name in names}
+    useless = [key for key in options if not any(key in fields for fields in takes.values())]
+    if useless:
+        raise ValueError(f"none of {', '.join(names)} takes --{useless[0].replace('_', '-')}.")
+    rows = [("optimizer", "edge", "gradients", "admitted λ")]
+    for name in names:
+        missing = [
+            f"--{key}"
+            for key, field in takes[name].items()
+            if field.default is dataclasses.MISSING and key not in options
+        ]
+        if missing:
+            raise ValueError(f"{name} needs {', '.join(missing).replace('_', '-')}.")
+        kind = known[name]
+        filter = kind(**{key: value for key, value in options.items() if key in takes[name]})
+        passband = filter.passband()
+        cost = f"{filter.gradients_per_step:g}"
+        rows.append((name, f"{passband.edge:.6g}", cost, str(passband)))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    return "\n".join(
+        f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}"
+        for row in rows
+    )
 
 
 def describe(filter: Filter) -> str:
