@@ -128,4 +128,4 @@ class LoopFilter(Filter):
     @final
     @override
     def _passband(self) -> Passband:
-        return self.response.preimage(self.loop.admissible(scale=1 / self.lr))
+        return self.response.preimage(self.loop.admissible())

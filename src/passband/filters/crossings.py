@@ -1,16 +1,15 @@
-"""The complete edge finder: every curvature at which a multiplier can cross the unit circle.
+"""From the places where a multiplier can cross the unit circle to the admissible set.
 
-A multiplier z of M(μ) can reach the unit circle in three ways only, and each is the root of a
-polynomial in μ::
+A multiplier z of M(μ) can reach the circle in three ways only, and each is the zero of a
+function of μ that is positive while every multiplier is inside::
 
-    z = +1                det(M − I) = 0
-    z = −1                det(M + I) = 0
-    a pair z·z̄ = 1       det(C₂(M) − I) = 0,   C₂ the second compound: eigenvalues zᵢ zⱼ, i < j
+    z = +1                det(I − M) = Π (1 − zᵢ)
+    z = −1                det(I + M) = Π (1 + zᵢ)
+    a pair z·z̄ = 1       det(I − C₂(M)) = Π (1 − zᵢ zⱼ), i < j;   C₂ the second compound
 
 Together they are the condition det(M⊗M − I) = 0 without its double roots. Between consecutive
-roots nothing can change, so the admissible set is a choice of gaps. Where a radius is close to
-one the signs of the three polynomials are sharper than an eigenvalue solver: all of them are
-positive, up to (−1)ˢ, where every multiplier is inside.
+zeros nothing can change, so the admissible set is a choice of gaps. Where a radius is close to
+one the three signs are sharper than an eigenvalue solver.
 
 All is formed from ``E = M − I``, the change in a step, because edges depend on it and forming M
 first would lose its digits.
@@ -32,30 +31,29 @@ from passband.filters.roots import real_roots
 
 Exit = Literal["+1", "-1", "pair"]
 Change = Callable[[ndarray], ndarray]
-"""``E(μ) = M(μ) − I``: ``(k,) → (k, s, s)``, polynomial in μ."""
+"""``E(μ) = M(μ) − I``: ``(k,) → (k, s, s)``."""
 
 _INSIDE = 1e-10  # over one, for a radius inside a gap: rounding of `eigvals`
 _TOUCHING = 1e-6  # over one, at an isolated point: there multipliers are multiple, error √eps
-_NEAR = 1e-6  # relative: a condition with a root this close has no sign
+_NEAR = 1e-6  # relative: a condition with a zero this close has no sign
 _SPLIT = 1e-10  # relative width of a gap that is none
 _ACROSS = np.array([0.21, 0.5, 0.83])  # where a gap is looked at
 
 
-class Degrees(NamedTuple):
-    """Degrees in μ of ``det(M ∓ I)`` and of ``det(C₂(M) − I)``; upper bounds will do."""
-
-    single: int
-    pair: int
-
-
 @final
 @dataclass(frozen=True, slots=True)
-class _Condition:
-    """One way to reach the circle, as a polynomial that is positive while nothing is outside."""
+class Condition:
+    """One way to reach the circle.
+
+    Attributes:
+        exit: The multiplier that reaches it.
+        value: Positive while every multiplier is inside; ``(k,) → (k,)``.
+        zeros: Where it vanishes, or None where it does so everywhere.
+    """
 
     exit: Exit
     value: Callable[[ndarray], ndarray]
-    roots: Sequence[float] | None  # None where it vanishes identically
+    zeros: Sequence[float] | None
 
 
 class _Crossing(NamedTuple):
@@ -65,45 +63,47 @@ class _Crossing(NamedTuple):
     exit: Exit
 
 
-def admissible_set(change: Change, *, size: int, degrees: Degrees, scale: float) -> Passband:
-    """Return ``{μ real : spectral radius of I + E(μ) ≤ 1}``.
-
-    Curvatures beyond ``2³⁰ scale`` are taken to behave as those just below, and so are those
-    under ``2⁻⁴⁰ scale``, unless a condition is affine in μ.
+def polynomial_conditions(
+    change: Change, *, size: int, degree: int, scale: float
+) -> list[Condition]:
+    """Return the three conditions of an ``M(μ)`` that is polynomial in μ.
 
     Args:
-        change: ``E(μ) = M(μ) − I``, polynomial in μ.
-        size: Number of states.
-        degrees: Upper bounds on the degrees of the three conditions.
+        change: ``E(μ) = M(μ) − I``.
+        size: Number of states s.
+        degree: Bound on the degree of every minor of M; ``(s − 1)`` times that bounds the pairs.
         scale: A typical curvature, ``1 / lr`` say; right within a factor of a million.
     """
-    identity = np.eye(size)
-
-    def drifts(mu: ndarray) -> ndarray:
-        return np.linalg.det(-change(mu))
-
-    def alternates(mu: ndarray) -> ndarray:
-        return np.linalg.det(2 * identity + change(mu))
-
-    def rotates(mu: ndarray) -> ndarray:
-        return np.linalg.det(-compound_change(change(mu)))
-
     ways: list[tuple[Exit, Callable[[ndarray], ndarray], int]] = [
-        ("+1", drifts, degrees.single),
-        ("-1", alternates, degrees.single),
-        ("pair", rotates, degrees.pair),
+        ("+1", drifts(change), degree),
+        ("-1", alternates(change), degree),
     ]
-    with np.errstate(all="ignore"):  # where M overflows its multipliers are outside
-        conditions = [
-            _Condition(exit, value, real_roots(value, degree=degree, scale=scale))
-            for exit, value, degree in ways[: 3 if size > 1 else 2]
-        ]
-        crossings = sorted(
-            _Crossing(root, condition.exit)
-            for condition in conditions
-            for root in condition.roots or ()
-        )
-        return _assemble(change, conditions, _distinct(crossings), scale=scale)
+    if size > 1:
+        ways.append(("pair", rotates(change), degree * (size - 1)))
+    return [
+        Condition(exit, value, real_roots(value, degree=bound, scale=scale))
+        for exit, value, bound in ways
+    ]
+
+
+def drifts(change: Change) -> Callable[[ndarray], ndarray]:
+    """Return ``μ ↦ det(I − M)``."""
+    return lambda mu: np.linalg.det(-change(mu))
+
+
+def alternates(change: Change) -> Callable[[ndarray], ndarray]:
+    """Return ``μ ↦ det(I + M)``."""
+
+    def value(mu: ndarray) -> ndarray:
+        E = change(mu)
+        return np.linalg.det(2 * np.eye(E.shape[-1]) + E)
+
+    return value
+
+
+def rotates(change: Change) -> Callable[[ndarray], ndarray]:
+    """Return ``μ ↦ det(I − C₂(M))``."""
+    return lambda mu: np.linalg.det(-compound_change(change(mu)))
 
 
 def compound_change(E: Num[ndarray, "*batch s s"]) -> Num[ndarray, "*batch p p"]:
@@ -124,26 +124,19 @@ def compound_change(E: Num[ndarray, "*batch s s"]) -> Num[ndarray, "*batch p p"]
     return linear + E[..., r, k] * E[..., q, m] - E[..., r, m] * E[..., q, k]
 
 
-def _distinct(crossings: list[_Crossing]) -> list[_Crossing]:
-    """Return the crossings in ascending order, each one once."""
-    kept: list[_Crossing] = []
-    for crossing in crossings:
-        mu = crossing.curvature
-        if not kept or abs(mu - kept[-1].curvature) > 1e-13 * abs(mu):
-            kept.append(crossing)
-    return kept
+def admissible_set(change: Change, conditions: Sequence[Condition]) -> Passband:
+    """Return ``{μ real : spectral radius of I + E(μ) ≤ 1}``.
 
-
-def _assemble(
-    change: Change,
-    conditions: Sequence[_Condition],
-    crossings: Sequence[_Crossing],
-    *,
-    scale: float,
-) -> Passband:
-    """Return the gaps, and the touching points, at which the radius is at most one."""
+    Args:
+        change: ``E(μ) = M(μ) − I``, continuous.
+        conditions: All ways to reach the circle. One without zeros in reach may be left out
+            where its value is too dear; then gaps are decided by eigenvalues alone.
+    """
+    crossings = _distinct(
+        sorted(_Crossing(zero, c.exit) for c in conditions for zero in c.zeros or ())
+    )
     points = [crossing.curvature for crossing in crossings]
-    outermost = max([scale, *map(abs, points)])
+    outermost = max([*map(abs, points)], default=0.0) or 1.0
     ends = [-math.inf, *points, math.inf]
     inside = [
         _admissible_gap(change, conditions, max(left, -4 * outermost), min(right, 4 * outermost))
@@ -165,23 +158,33 @@ def _assemble(
     return Passband.union(parts)
 
 
+def _distinct(crossings: list[_Crossing]) -> list[_Crossing]:
+    """Return the crossings in ascending order, each one once."""
+    kept: list[_Crossing] = []
+    for crossing in crossings:
+        mu = crossing.curvature
+        if not kept or abs(mu - kept[-1].curvature) > 1e-13 * abs(mu):
+            kept.append(crossing)
+    return kept
+
+
 def _admissible_gap(
-    change: Change, conditions: Sequence[_Condition], left: float, right: float
+    change: Change, conditions: Sequence[Condition], left: float, right: float
 ) -> bool:
     """Return whether no multiplier is outside anywhere in an open gap between crossings."""
     mu = left + (right - left) * _ACROSS
     for condition in conditions:
-        if condition.roots is not None and np.median(condition.value(mu)) < 0:
+        if condition.zeros is not None and np.median(condition.value(mu)) < 0:
             return False
     radius = _radius(change, mu)
     return bool(radius[np.argmax(np.abs(radius - 1))] <= 1 + _INSIDE)
 
 
-def _admissible_point(change: Change, conditions: Sequence[_Condition], mu: float) -> bool:
+def _admissible_point(change: Change, conditions: Sequence[Condition], mu: float) -> bool:
     """Return whether no multiplier is outside at a crossing between inadmissible gaps."""
     at = np.array([mu])
     for condition in conditions:
-        if condition.roots is None or any(abs(r - mu) <= _NEAR * abs(mu) for r in condition.roots):
+        if condition.zeros is None or any(abs(r - mu) <= _NEAR * abs(mu) for r in condition.zeros):
             continue
         if condition.value(at)[0] < 0:
             return False

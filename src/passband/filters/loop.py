@@ -8,7 +8,8 @@ import numpy as np
 from numpy import ndarray
 
 from passband._shapes import Float, Num
-from passband.filters.crossings import Degrees, admissible_set
+from passband.filters.crossings import Condition, admissible_set, alternates, drifts, rotates
+from passband.filters.nyquist import crossing_at, crossings_by_pairs
 from passband.filters.passband import Passband
 
 
@@ -86,8 +87,13 @@ class Loop:
         """Return ``M(μ)``."""
         return (np.eye(len(self.b)) + self.D) + mu[..., None, None] * np.outer(self.b, self.c)
 
-    def admissible(self, *, scale: float) -> Passband:
-        """Return ``{μ : radius ≤ 1}``. With rank one, det(M ∓ I) and C₂(M) are affine in μ."""
-        size = len(self.b)
-        degrees = Degrees(single=1, pair=max(size - 1, 1))
-        return admissible_set(self.change, size=size, degrees=degrees, scale=scale)
+    def admissible(self) -> Passband:
+        """Return ``{μ : radius ≤ 1}``, complete and at any scale."""
+        conditions = [
+            Condition("+1", drifts(self.change), crossing_at(self.D, self.b, self.c, z=1.0)),
+            Condition("-1", alternates(self.change), crossing_at(self.D, self.b, self.c, z=-1.0)),
+        ]
+        if len(self.b) > 1:
+            pairs = crossings_by_pairs(self.D, self.b, self.c)
+            conditions.append(Condition("pair", rotates(self.change), pairs))
+        return admissible_set(self.change, conditions)

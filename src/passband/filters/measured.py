@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from passband._shapes import Float, Num
 from passband.filters.base import Filter
-from passband.filters.crossings import Degrees, admissible_set
+from passband.filters.crossings import admissible_set, polynomial_conditions
 from passband.filters.passband import Interval, Passband
 
 _ZERO = 1e-8  # of the scale: a measured boundary this close to zero is zero
@@ -60,13 +60,13 @@ class Measured(Filter):
     @override
     def _passband(self) -> Passband:
         order, terms = self.coefficients.shape
-        degree = terms - 1  # one row depends on λ, so compounds are affine in it
-        found = admissible_set(
+        conditions = polynomial_conditions(
             self._change,
             size=order,
-            degrees=Degrees(single=degree, pair=max((order - 1) * degree, 1)),
+            degree=terms - 1,  # one row depends on λ, so minors are of this degree
             scale=self.scale,
         )
+        found = admissible_set(self._change, conditions)
         return Passband.union(self._rounded(interval) for interval in found)
 
     def _change(self, lam: Float[ndarray, " k"]) -> Float[ndarray, "k s s"]:

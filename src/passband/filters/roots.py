@@ -42,7 +42,7 @@ def real_roots(function: Function, *, degree: int, scale: float) -> list[float] 
         )
     if degree <= 1:
         return _affine_root(function, scale=scale)
-    nodes, to_coefficients = _chebyshev(min(degree, _NODES))
+    nodes = chebyshev_nodes(min(degree, _NODES))
     growth = min(2.0, _OCTAVES / degree)  # binary orders spanned by one interval
     positive = scale * np.exp2(np.arange(_SMALLEST, _LARGEST + growth, growth))
     ends = np.concatenate([-positive[::-1], positive])
@@ -59,13 +59,13 @@ def real_roots(function: Function, *, degree: int, scale: float) -> list[float] 
         seen = max(seen, float(size[np.abs(middle) < 4 * scale].max(initial=0.0)))
         if seen < _VANISHES:
             return None
-        coefficients = (values / np.where(size > 0, size, 1.0)) @ to_coefficients.T
+        coefficients = chebyshev_coefficients(values / np.where(size > 0, size, 1.0))
         rest = np.abs(coefficients[:, 1:]).sum(axis=1)
         may_vanish = (np.abs(coefficients[:, 0]) <= rest * (1 + 1e-9)) & (size[:, 0] > 0)
         coarse = np.abs(coefficients[:, -2:]).max(axis=1) > _RESOLVED
         coarse &= may_vanish & (degree > _NODES)
         for index in np.flatnonzero(may_vanish & ~coarse):
-            for root in _roots_inside(coefficients[index]):
+            for root in roots_inside(coefficients[index]):
                 mu = float(middle[index] + half[index] * root)
                 roots.append(0.0 if abs(mu) <= positive[0] else mu)
         if not coarse.any():
@@ -74,20 +74,28 @@ def real_roots(function: Function, *, degree: int, scale: float) -> list[float] 
             np.concatenate([left[coarse], middle[coarse]]),
             np.concatenate([middle[coarse], right[coarse]]),
         )
-    return [_polish(function, root) for root in _merged(roots)]
+    return [polish(function, root) for root in _merged(roots)]
 
 
-def _polish(function: Function, root: float) -> float:
-    """Return a simple root to the last digit; leave a root without change of sign as it is."""
+def polish(function: Function, root: float, *, widest: float = 1e-9) -> float:
+    """Return a simple root to the last digit; leave a root without change of sign as it is.
+
+    Args:
+        function: Changes its sign at the root.
+        root: Approximate.
+        widest: Largest relative distance at which a change of sign is looked for.
+    """
 
     def value(at: float) -> float:
         return float(function(np.array([at]))[0])
 
-    for width in (1e-13, 1e-11, 1e-9):
+    width = 1e-13
+    while width <= widest * 1.001:
         left, right = root - width * abs(root), root + width * abs(root)
         if value(left) * value(right) < 0:
             rtol = 4 * float(np.finfo(np.float64).eps)
             return float(brentq(value, left, right, xtol=1e-300, rtol=rtol))  # pyright: ignore[reportArgumentType]
+        width *= 100
     return root
 
 
@@ -118,15 +126,20 @@ def _affine_root(function: Function, *, scale: float) -> list[float] | None:
     return [math.copysign(reach, -zero / slope) if reach else 0.0]
 
 
-def _chebyshev(degree: int) -> tuple[ndarray, ndarray]:
-    """Return the nodes of the first kind, and the matrix from values there to coefficients."""
-    nodes = np.polynomial.chebyshev.chebpts1(degree + 1)
-    to_coefficients = chebyshev.chebvander(nodes, degree).T * (2.0 / (degree + 1))
-    to_coefficients[0] /= 2
-    return nodes, to_coefficients
+def chebyshev_nodes(degree: int) -> ndarray:
+    """Return the ``degree + 1`` nodes of the first kind in (−1, 1)."""
+    return np.polynomial.chebyshev.chebpts1(degree + 1)
 
 
-def _roots_inside(coefficients: ndarray) -> ndarray:
+def chebyshev_coefficients(values: ndarray) -> ndarray:
+    """Return the Chebyshev coefficients ``(..., d)`` of the interpolant of values at the nodes."""
+    degree = values.shape[-1] - 1
+    transform = chebyshev.chebvander(chebyshev_nodes(degree), degree) * (2.0 / (degree + 1))
+    transform[:, 0] /= 2
+    return values @ transform
+
+
+def roots_inside(coefficients: ndarray) -> ndarray:
     """Return the nearly real roots in [-1, 1] of a Chebyshev series, as real numbers."""
     significant = np.flatnonzero(np.abs(coefficients) > 1e-15 * np.abs(coefficients).max())
     if not len(significant) or significant[-1] == 0:

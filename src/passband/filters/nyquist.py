@@ -1,0 +1,96 @@
+"""Where the multipliers of a feedback loop cross the unit circle, without looking for them.
+
+A loop ``M(μ) = A + μ b cᵀ`` has the characteristic polynomial ``D(z) − μ N(z)``, so the
+curvature that puts a multiplier at z is ``μ = D(z) / N(z)``. On the unit circle it must be
+real: ``Im D(z) N(z)* = 0``, which divided by ``sin θ`` is a polynomial in ``cos θ`` of degree
+``s − 1``. Its roots in [−1, 1] are all crossings by pairs; z = ±1 are the others. This is the
+gain margin of control theory, with every crossing found. Nothing depends on a scale.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy import ndarray
+
+from passband.filters.roots import chebyshev_coefficients, chebyshev_nodes, polish, roots_inside
+
+_VANISHES = 1e-14  # relative: a polynomial this small is zero identically
+
+
+def crossing_at(D: ndarray, b: ndarray, c: ndarray, *, z: float) -> list[float]:
+    """Return the curvature that puts a multiplier at z = ±1, if there is one."""
+    denominator, numerator = _loop_gain(D, b, c, np.array([z - 1.0]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mu = float((denominator / numerator)[0])
+    return [mu] if math.isfinite(mu) else []
+
+
+def crossings_by_pairs(D: ndarray, b: ndarray, c: ndarray) -> list[float] | None:
+    """Return the curvatures that put a pair on the circle, or None if all do.
+
+    Args:
+        D: ``A − I``, shape ``(s, s)``.
+        b: How the gradient enters, shape ``(s,)``.
+        c: Where the gradient is taken, shape ``(s,)``.
+    """
+    if len(b) < 2:
+        return []
+
+    def slope(angle: ndarray) -> ndarray:
+        """Return ``Im D N* / sin θ``."""
+        denominator, numerator = _loop_gain(D, b, c, _less_one(angle))
+        return np.imag(denominator * np.conj(numerator)) / np.sin(angle)
+
+    nodes = chebyshev_nodes(len(b) - 1)
+    angles = np.arccos(nodes)
+    denominator, numerator = _loop_gain(D, b, c, _less_one(angles))
+    size = np.abs(denominator).max() * np.abs(numerator).max()
+    values = slope(angles)
+    if np.abs(values).max() <= _VANISHES * size:
+        return None
+    crossings: list[float] = []
+    for x in roots_inside(chebyshev_coefficients(values)):
+        angle = _polished(slope, math.acos(min(max(x, -1.0), 1.0)))
+        denominator, numerator = _loop_gain(D, b, c, _less_one(np.array([angle])))
+        if abs(numerator[0]) > _VANISHES * abs(denominator[0]) * np.abs(b).max():
+            crossings.append(float(np.real(denominator / numerator)[0]))
+    return crossings
+
+
+def _polished(slope: Callable[[ndarray], ndarray], angle: float) -> float:
+    """Return a crossing's angle to the last digit; small ones lose theirs in the cosine."""
+    return angle if angle in {0.0, math.pi} else polish(slope, angle, widest=1e-3)
+
+
+def _less_one(angle: ndarray) -> ndarray:
+    """Return ``exp(iθ) − 1`` without cancellation."""
+    return 2j * np.sin(angle / 2) * np.exp(0.5j * angle)
+
+
+def _loop_gain(D: ndarray, b: ndarray, c: ndarray, w: ndarray) -> tuple[ndarray, ndarray]:
+    """Return ``D(z)`` and ``N(z)`` at ``z = 1 + w``, as determinants."""
+    resolvent = w[:, None, None] * np.eye(len(b)) - D
+    bordered = np.block(
+        [
+            [resolvent, np.broadcast_to(b[:, None], (len(w), len(b), 1))],
+            [np.broadcast_to(c, (len(w), 1, len(b))), np.zeros((len(w), 1, 1))],
+        ]
+    )
+    return _determinant(resolvent), -_determinant(bordered)
+
+
+def _determinant(matrices: ndarray) -> ndarray:
+    """Return products of pivots; NumPy goes through logarithms, which costs digits."""
+    rest = matrices.copy()
+    product = np.ones(len(rest), dtype=rest.dtype)
+    every = np.arange(len(rest))
+    while rest.shape[-1]:
+        row = np.abs(rest[:, :, 0]).argmax(axis=1)
+        pivot = rest[every, row].copy()
+        rest[every, row] = rest[:, 0]
+        product = product * np.where(row > 0, -pivot[:, 0], pivot[:, 0])
+        leading = np.where(pivot[:, 0] != 0, pivot[:, 0], 1.0)
+        factors = rest[:, 1:, :1] / leading[:, None, None]
+        rest = rest[:, 1:, 1:] - factors * pivot[:, None, 1:]
+    return product
