@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from passband.problem import BatchLoss
+from passband.problem.twice import check_connected
 
 # resident memory grew by 1.2 to 2.3 times the saved tensors, and by more during a product
 _CHARGE = 3
@@ -88,27 +89,33 @@ def build(
     kept: list[Graph] = []
     charge, rate = 0, 0.0
     for weight, loss in losses:
+        gradient: Tensor | None = None
         if not kept:
-            measured = Measured(theta)
-            try:
-                with measured.hooks():
-                    gradient = loss.differentiate(theta, create_graph=True)[1]
-            except RuntimeError as error:
-                if "saved tensor hooks" not in str(error):  # torch.func inside the model
-                    raise
+            gradient, saved = _measured(loss, theta)
+            check_connected(gradient)
+            if saved is None:
                 return [], 0
-            cost = _CHARGE * measured.bytes + gradient.nbytes
-            rate = cost / max(1, _numbers(loss.batch))
-            if cost > budget:
-                return [], cost
-        else:
-            cost = int(rate * _numbers(loss.batch))
-            if charge + cost > budget:
-                return kept, charge
+            rate = (_CHARGE * saved + gradient.nbytes) / max(1, _numbers(loss.batch))
+        cost = int(rate * _numbers(loss.batch))
+        if charge + cost > budget:
+            break
+        if gradient is None:
             gradient = loss.differentiate(theta, create_graph=True)[1]
         kept.append(Graph(loss, weight, gradient))
         charge += cost
     return kept, charge
+
+
+def _measured(loss: BatchLoss, theta: Tensor) -> tuple[Tensor, int | None]:
+    """Return the gradient and the bytes its graph saved, or None where that cannot be seen."""
+    measured = Measured(theta)
+    try:
+        with measured.hooks():
+            return loss.differentiate(theta, create_graph=True)[1], measured.bytes
+    except RuntimeError as error:
+        if "saved tensor hooks" not in str(error):
+            raise
+    return loss.differentiate(theta, create_graph=True)[1], None  # torch.func inside the model
 
 
 def _numbers(batch: Any) -> int:

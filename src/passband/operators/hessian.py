@@ -63,6 +63,7 @@ class Hessian(LinearOperator):
         self._theta = self._snapshot.theta.requires_grad_()
         self._memory = free_memory(self.device) // 4 if memory is None else memory
         self._graphs: list[Graph] | None = None
+        self._batches = sum(count > 0 for count in objective.counts)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -70,7 +71,7 @@ class Hessian(LinearOperator):
         graphs = self._kept()
         for graph in graphs:
             total.add_(self._differentiate(graph, v, keep=True), alpha=graph.weight)
-        if len(graphs) < len(self.objective.counts):
+        if len(graphs) < self._batches:
             kept = {graph.loss.number for graph in graphs}
             for weight, loss in self.objective.batches(self._snapshot):
                 if loss.number not in kept:
@@ -115,11 +116,16 @@ class Hessian(LinearOperator):
         for graph in graphs:
             total.add_(graph.gradient.detach(), alpha=graph.weight)
         kept = {graph.loss.number for graph in graphs}
-        if len(graphs) < len(self.objective.counts):
+        if len(graphs) < self._batches:
             for weight, loss in self.objective.batches(self._snapshot):
                 if loss.number not in kept:
                     total.add_(loss.gradient(self._theta)[1], alpha=weight)
         return total
+
+    @property
+    def kept_batches(self) -> int:
+        """Number of batches whose graph is kept now."""
+        return len(self._graphs or ())
 
     def release(self) -> None:
         """Drop the kept graphs; the next product builds them again."""

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from typing_extensions import override
 
 from passband.problem.parameters import flatten, unflatten
+from passband.problem.twice import has_weight_norm, twice_differentiable
 
 T = TypeVar("T")
 
@@ -40,8 +40,8 @@ class Runner:
     """Runs a model at any ``theta``, leaving the model as it was.
 
     The model computes with substitutes: its own parameters, buffers and gradients are
-    neither read by autograd nor written. Attention is computed by the kernel that can be
-    differentiated twice.
+    neither read by autograd nor written. Attention and weight norm are computed by kernels that
+    can be differentiated twice.
 
     Attributes:
         model: The model.
@@ -73,7 +73,7 @@ class Runner:
         with (
             torch.inference_mode(mode=False),
             torch.enable_grad(),
-            sdpa_kernel(SDPBackend.MATH),
+            twice_differentiable(weight_norm=has_weight_norm(self.model)),
             _modes(snapshot.modes),
             _recurrent_weights(self.model),
         ):

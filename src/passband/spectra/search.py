@@ -5,14 +5,15 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from passband.errors import NonFiniteError
+from passband.errors import NonFiniteError, NotDeterministicError, PassbandError
 from passband.operators import LinearOperator
-from passband.spectra.krylov import Krylov
+from passband.spectra.krylov import Krylov, norm
 from passband.spectra.progress import Listener, Step
 from passband.spectra.ritz import Locked, Pairs, Side, rayleigh_ritz
 from passband.spectra.start import random_direction
 
 _LOOK_AT_LEAST, _LOOK_AT_MOST = 4, 12  # products of a second look that finds nothing
+_ROUNDING = 1e-3  # what products may lack in symmetry, far beyond what single precision loses
 _RESERVE = 5  # Ritz vectors kept in a restart beyond the wanted ones
 
 
@@ -161,8 +162,25 @@ class Search:
             )
         return w
 
+    def _diagnosis(self) -> PassbandError:
+        """Return why products disagree with a symmetric matrix by more than rounding."""
+        u, v = (random_direction(self._H, self._generator) for _ in range(2))
+        a, again, b = self._multiply(u), self._multiply(u), self._multiply(v)
+        if norm(a - again) > _ROUNDING * norm(a):
+            return NotDeterministicError(
+                f"{self._H} gives two products for one vector. Look for random numbers or a state "
+                "in the model, the loss or the data."
+            )
+        gap = abs(float((v * a).sum() - (u * b).sum())) / (norm(u) * norm(b))
+        return PassbandError(
+            f"{self._H} is not symmetric: vᵀAu and uᵀAv differ by {gap:.1e} of ‖u‖‖Av‖. An "
+            "operation of the model has a wrong second derivative; write it with elementary ones."
+        )
+
     def _tell(self, phase: str) -> Pairs:
         pairs = self.pairs()
+        if self.space.noise > _ROUNDING * (pairs.scale + self.space.beta):
+            raise self._diagnosis()
         if self._listener is not None:
             wanted = [(end, i) for end in self.ends for i in end.wanted(pairs)]
             values = [float(pairs.values[i]) for _, i in wanted]
