@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from passband.errors import PassbandError
 from passband.optim import HessianUSAM
 
 
@@ -77,6 +78,24 @@ def test_clipping_inside_the_closure_shortens_the_vector_of_the_product() -> Non
 
     expected = defined_step(lambda g: g * (0.1 / (g.norm() + 1e-6)).clamp(max=1))
     assert_close(step_with(clipped), expected, rtol=1e-14, atol=0)
+
+
+def test_the_closure_sees_ordinary_gradients() -> None:
+    def looking(optimizer: HessianUSAM, theta: Tensor) -> Tensor:
+        loss = plain(optimizer, theta)
+        assert theta.grad is not None
+        assert theta.grad.grad_fn is None
+        return loss
+
+    step_with(looking)
+
+
+def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+
+    with pytest.raises(PassbandError, match="not averaged over 2"):
+        step_with(plain)
 
 
 def test_a_linear_loss_has_no_hessian() -> None:

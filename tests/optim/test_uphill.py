@@ -339,6 +339,44 @@ def test_a_sparse_gradient_is_refused(make: Make) -> None:
     assert_close(table.weight.detach(), before, rtol=0, atol=0)
 
 
+@ALL
+def test_an_autocast_around_the_step_sees_every_point(make: Make) -> None:
+    """Autocast keeps its copies of the weights until the outermost block ends."""
+    inside, outside = Problem(make), Problem(make)
+    for problem in (inside, outside):
+        problem.model.float()
+        problem.x, problem.y = problem.x.float(), problem.y.float()
+        for group in problem.optimizer.param_groups:
+            group["rho" if "rho" in group else "ascent_rho"] = 2.0
+        problem.optimizer.load_state_dict(problem.optimizer.state_dict())  # in single precision
+    autocast = torch.autocast("cpu", dtype=torch.bfloat16)
+
+    with autocast:
+        inside.step()
+        seen = inside.model(inside.x[0])
+
+    def closure() -> Tensor:
+        with autocast:
+            return outside.loss()
+
+    outside.step(closure)
+    assert_same(inside.snapshot(), outside.snapshot())
+    with autocast:
+        assert torch.equal(outside.model(outside.x[0]), seen)
+
+
+@ALL
+def test_a_parameter_that_was_frozen_on_the_way_stays(make: Make) -> None:
+    problem = Problem(make)
+    frozen = next(problem.model.parameters())
+    frozen.requires_grad_(False)  # with a gradient left from the step before
+    before = frozen.detach().clone()
+
+    problem.step()
+
+    assert torch.equal(frozen, before)
+
+
 def test_without_any_radius_one_gradient_is_enough() -> None:
     for make in PASSES:
         problem = Problem(make)

@@ -69,6 +69,7 @@ class CheckedOptimizer(Optimizer, ABC):
         """Return the closure's loss, with this evaluation's gradient alone in ``p.grad``."""
         for p in self._parameters():
             p.grad = None
+        torch.clear_autocast_cache()  # its copies of the weights may be of another point
         with torch.enable_grad():
             loss = closure()
         if not isinstance(loss, Tensor):
@@ -84,10 +85,10 @@ class CheckedOptimizer(Optimizer, ABC):
         return loss.detach()  # the graph must not live as long as the caller keeps the loss
 
     def _gradients(self) -> list[Part]:
-        """Return what is in ``p.grad``, group by group; parameters without one are left out."""
+        """Return what is in ``p.grad``, group by group, without what is frozen or has none."""
         parts: list[Part] = []
         for group in self.param_groups:
-            params = [p for p in group["params"] if p.grad is not None]
+            params = [p for p in group["params"] if p.requires_grad and p.grad is not None]
             grads = [p.grad for p in params]
             if any(g.layout is not torch.strided for g in grads):
                 raise TypeError(

@@ -73,7 +73,6 @@ class GradientGraph(TorchFunctionMode):
         """
         direction = {id(p): v for p, v in zip(params, vectors, strict=True)}
         kept = [(p, g) for p, g in self._gradients if g.requires_grad and id(p) in direction]
-        self._gradients = []
         if not kept:  # the loss is linear in the parameters
             return [torch.zeros_like(p) for p in params]
         outputs, seeds = [g for _, g in kept], [direction[id(p)] for p, _ in kept]

@@ -20,7 +20,7 @@ def check_parameters(group: Group) -> None:
     if len(set(params)) != len(params):
         raise ValueError("every parameter may appear once in a group; got one twice.")
     for p in params:
-        if not p.is_floating_point():
+        if not p.dtype.is_floating_point:
             raise TypeError(
                 f"parameters must be real floating-point tensors; got one in {p.dtype}. "
                 "Leave it out, or train its real and imaginary parts."

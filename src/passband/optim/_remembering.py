@@ -72,20 +72,25 @@ class RememberingSGD(CheckedOptimizer):
 
         The gradient points come back bit for bit, whatever happens inside; steps belong outside.
         """
-        params = self._parameters()
+        offsets: dict[Tensor, Tensor] = {}
         with torch.no_grad():
-            saved = [p.clone() for p in params]
+            for group in self.param_groups:
+                for p in group["params"]:
+                    state = self.state.get(p, {})
+                    if all(name in state for name in self._memory):
+                        offsets[p] = self._offset(group, state)
+        params = list(offsets)
+        saved = [p.detach().clone() for p in params]
         try:
             with torch.no_grad():
-                for group in self.param_groups:
-                    for p in group["params"]:
-                        state = self.state.get(p, {})
-                        if all(name in state for name in self._memory):
-                            p.add_(self._offset(group, state))
+                for p, offset in offsets.items():
+                    p.add_(offset)
+            torch.clear_autocast_cache()
             yield
         finally:
             with torch.no_grad():
                 copy_(params, saved)
+            torch.clear_autocast_cache()
 
     @override
     def add_param_group(self, param_group: Group) -> None:

@@ -105,6 +105,7 @@ def there_and_back(params: list[Tensor], walk: Callable[[], T]) -> T:
             return walk()
         finally:
             copy_(params, saved)
+            torch.clear_autocast_cache()  # it may hold copies of the perturbed weights
     except BaseException:
         copy_(params, saved)
         raise

@@ -2,10 +2,12 @@
 
 from typing import final
 
+import torch.distributed as dist
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
+from passband.errors import PassbandError
 from passband.optim._checked import Closure, Part
 from passband.optim._gradient_graph import GradientGraph
 from passband.optim._lists import add
@@ -27,10 +29,11 @@ class HessianUSAM(UphillSGD):
     be twice differentiable by autograd and must not be scaled inside the closure.
 
     A step costs two gradients and one Hessian product (one gradient with ``rho=0``), two copies of
-    the weights, and the memory of all graphs that the closure differentiates in one call. Only
-    gradients of this optimizer's parameters are computed at the first evaluation, and hooks that
-    fire after accumulation (those of ``DistributedDataParallel``) do not run there: train on one
-    process. Everything else is as for `USAM`.
+    the weights, and the memory of all graphs that the closure differentiates in one call. At the
+    first evaluation only this optimizer's parameters get gradients, reentrant checkpoints hide
+    theirs, and hooks after accumulation do not run. So it works on one process; with several it
+    is refused, because the product would not be averaged over them. Everything else is as for
+    `USAM`.
 
     Args:
         params: Parameters, named parameters or parameter groups, as everywhere in ``torch.optim``.
@@ -46,6 +49,7 @@ class HessianUSAM(UphillSGD):
     Raises:
         ValueError: An option is out of its range.
         TypeError: An option is not a number, or a parameter is not real floating point.
+        PassbandError: At the first step, in a group of several processes.
 
     Example:
         For ``f = x²`` at 1 with ρ = 1 the gradient is taken at 1 + 2 · 2 = 5, where it is 10.
@@ -89,6 +93,11 @@ class HessianUSAM(UphillSGD):
 
     @override
     def _look_up(self, closure: Closure) -> tuple[Tensor, list[Part]]:
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            raise PassbandError(
+                "HessianUSAM works on one process: its Hessian product is not averaged over "
+                f"{dist.get_world_size()} of them. Use `USAM`, or one process."
+            )
         with GradientGraph(self._parameters()) as graph:
             loss, parts = self._gradient(closure)
         if not graph.used:
