@@ -87,7 +87,9 @@ def demo(*, out: Path, quick: bool, seeds: int | None, jobs: int, force: bool, c
     if not jobs >= 1:
         raise ValueError(f"`jobs` must be 1 or more; got {jobs!r}.")
     store = Store(out / RECORDS)
-    write(store.folder / ".writable", "")
+    probe = store.folder / ".writable"
+    write(probe, "")
+    probe.unlink()
     Plan.of(studies, command=command).save(out)
 
     console = Console(highlight=False)

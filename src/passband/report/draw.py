@@ -24,11 +24,11 @@ def draw(panel: Panel, palette: Palette) -> Json:
     shapes += [_level(level, palette) for level in panel.levels]
     own = [level for level in panel.levels if level.color != "ink" and not level.vertical]
     layout: Json = {
-        "xaxis": _axis(panel.x) | ({"type": "category"} if panel.dots else {}),
+        "xaxis": _axis(panel.x) | (_categories(panel.dots) if panel.dots else {}),
         "yaxis": _axis(panel.y),
         "shapes": shapes,
         "annotations": [_label(level, palette, log=panel.y.log) for level in own],
-        "margin": {"l": 64, "r": 120 if own else 16, "t": 12, "b": 56},
+        "margin": {"l": 64, "r": 84 if own else 12, "t": 12, "b": 52},
         "showlegend": False,
         "hovermode": "closest",
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -51,12 +51,24 @@ def _axis(axis: Axis) -> Json:
         "automargin": True,
     }
     if axis.log:
-        out |= {"type": "log", "dtick": 1, "minor": {"ticks": "outside", "ticklen": 3}}
+        out |= {"type": "log", "minor": {"ticks": "outside", "ticklen": 3}}
     if axis.limits:
         out["range"] = list(axis.limits)
         if axis.log:
             out["range"] = [math.log10(end) for end in axis.limits]
     return out
+
+
+def _categories(dots: tuple[Dots, ...]) -> Json:
+    """Return a category axis whose labels break at spaces, so that they stay level."""
+    names = list(dict.fromkeys(name for part in dots for name in part.x))
+    return {
+        "type": "category",
+        "tickvals": names,
+        "ticktext": [name.replace(" ", "<br>") for name in names],
+        "tickangle": 0,
+        "range": [-0.5, len(names) - 0.5],
+    }
 
 
 def _line(line: Line, palette: Palette) -> Json:
@@ -106,7 +118,7 @@ def _level(level: Level, palette: Palette) -> Json:
         f"{across}0": level.at,
         f"{across}1": level.at,
         "line": {"color": palette.variable(level.color), "width": 1.3, "dash": "dash"},
-        "layer": "below",
+        "layer": "above",
     }
 
 

@@ -28,14 +28,15 @@ def demo_studies(*, quick: bool = False, seeds: int | None = None) -> tuple[Stud
                 images=150, side=14, hidden=(24, 24), every=40, patience=800, window=400, limit=2500
             ),
             lr=0.2,
-            rho_usam=0.02,
-            rho_two_step=0.02,
-            rho_hessian=0.01,
+            rho_usam=0.01,
+            rho_two_step=0.03,
+            rho_hessian=0.02,
         ),
         FiltersAtWork(
             training=SmallBatchTraining(
-                train=1000, test=400, side=14, hidden=(32, 16, 10), batch=50, epochs=8
+                train=1000, test=400, side=14, hidden=(48, 24), batch=40, epochs=10
             ),
+            lr=0.05,
             seeds=seeds or QUICK_SEEDS,
         ),
     )

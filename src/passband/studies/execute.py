@@ -3,9 +3,11 @@
 import signal
 import time
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
-from typing import Any, cast, final
+from typing import Any, final
 
 from passband.errors import require
 from passband.studies.record import Record
@@ -91,46 +93,61 @@ def _attempt(run: Run, store: Store) -> Outcome:
 
 
 def _spread(runs: Sequence[Run], store: Store, jobs: int) -> Generator[Outcome, None, None]:
-    """Do runs on a pool of processes; if one of them dies, do the rest one at a time."""
-    left = list(runs)
-    quiet = Store(store.folder)  # what it tells is told here, not in the workers
+    """Do runs on processes, as many at a time as there are processes.
+
+    When a process dies, all that were running are lost with the pool. They are tried again
+    one at a time, so that the one to blame is found and the others are not.
+    """
+    waiting, running = deque(runs), dict[Future[Outcome], Run]()
+    pool = _Pool(jobs)
     try:
-        for outcome in _pool(left, quiet, jobs):
-            left = [run for run in left if run != outcome.run]
-            yield outcome
-    except _worker_died():
-        for run in left:
-            try:
-                yield from _pool([run], quiet, jobs)
-            except _worker_died() as error:
-                last = f"its process died: {error}".splitlines()[0]
-                yield Outcome(run=run, record=None, error=last)
-
-
-def _worker_died() -> type[Exception]:
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    return TerminatedWorkerError
-
-
-def _pool(runs: Sequence[Run], store: Store, jobs: int) -> Generator[Outcome, None, None]:
-    from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky import get_reusable_executor
-
-    attempt: Callable[..., Any] = delayed(_attempt)
-    pool = cast(Callable[..., Any], Parallel)
-    done = False
-    try:
-        with parallel_config("loky", inner_max_num_threads=1, initializer=_leave_interrupts):
-            parallel = pool(
-                n_jobs=jobs, pre_dispatch="all", batch_size=1, return_as="generator_unordered"
-            )
-            outcomes = parallel(attempt(run, store) for run in runs)
-        yield from outcomes
-        done = True
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                run = waiting.popleft()
+                running[pool.submit(run, store)] = run
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            lost: list[Run] = []
+            for future in ended:
+                run = running.pop(future)
+                try:
+                    yield future.result()
+                except BrokenExecutor:
+                    lost = [run, *running.values()]
+                    running.clear()
+                    break
+            yield from (_alone(pool, run, store) for run in lost)
     finally:
-        if not done:
-            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        pool.stop()
+
+
+def _alone(pool: "_Pool", run: Run, store: Store) -> Outcome:
+    try:
+        return pool.submit(run, store).result()
+    except BrokenExecutor as error:
+        return Outcome(run=run, record=None, error=f"its process died: {error}".splitlines()[0])
+
+
+class _Pool:
+    """Joblib's process pool, a new one after each death, one thread a process."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+
+    def _executor(self) -> Any:
+        from joblib.externals.loky import get_reusable_executor
+
+        return get_reusable_executor(
+            max_workers=self.jobs,
+            env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            initializer=_leave_interrupts,
+        )
+
+    def submit(self, run: Run, store: Store) -> Future[Outcome]:
+        return self._executor().submit(_attempt, run, Store(store.folder))
+
+    def stop(self) -> None:
+        """End the processes, also in the middle of a run."""
+        self._executor().shutdown(wait=True, kill_workers=True)
 
 
 def _leave_interrupts() -> None:

@@ -41,7 +41,7 @@ def _written(passband: Passband) -> str:
     parts = (
         f"{{{i.lower:.4g}}}" if i.is_point else f"[{i.lower:.4g}, {i.upper:.4g}]" for i in passband
     )
-    return " ∪ ".join(parts)
+    return " ∪ ".join(parts).replace("-", "−")
 
 
 def _panel(method: Method, mark: float | None) -> Panel:

@@ -13,6 +13,9 @@ from passband.studies.methods import Method
 from passband.studies.record import Measurement, Record
 from passband.studies.study import Run, Study
 
+LEARNED = 0.5
+"""Test accuracy of a run that learned something; chance is 0.1."""
+
 SGD = Method(name="SGD", family="sgd", lr=0.01)
 
 
@@ -144,20 +147,19 @@ class FiltersAtWork(Study):
 
 
 def _flatter(groups: Groups, sharper: str, flatter: str, momentum: float) -> Claim:
-    return Claim.above(
-        f"momentum {momentum:g}: {flatter} ends flatter than {sharper} "
-        "(λ_max, mean ± deviation over seeds, without overlap)",
-        *(
-            Sample.of(r.metric("sharpness") for r in groups.get((name, momentum), ()))
-            for name in (sharper, flatter)
-        ),
-    )
+    """Claim an order of sharpness; a network that learned nothing is flat, and does not count."""
+    statement = f"momentum {momentum:g}: {flatter} ends flatter than {sharper}, error bars apart"
+    records = [groups.get((name, momentum), ()) for name in (sharper, flatter)]
+    accuracies = [r.metric("test_accuracy") for group in records for r in group]
+    if accuracies and min(accuracies) < LEARNED:
+        return Claim(statement, None, f"a run did not learn: test accuracy {min(accuracies):.2g}")
+    return Claim.above(statement, *(Sample.of(r.metric("sharpness") for r in g) for g in records))
 
 
 def _inside(groups: Groups, momentum: float) -> Claim:
     """Claim what the theory says is necessary; a run that diverged has no limit to speak of."""
-    statement = f"momentum {momentum:g}: no run ends above its edge, as the theory requires"
+    statement = f"momentum {momentum:g}: no run ends above its edge"
     ratios = [r.metric("ratio") for (_, m), rs in groups.items() if m == momentum for r in rs]
     if not Sample.of(ratios).complete:
         return Claim(statement, None, "a run diverged")
-    return Claim(statement, max(ratios) <= 1, f"sharpness is at most {max(ratios):.2g} of the edge")
+    return Claim(statement, max(ratios) <= 1, f"at most {max(ratios):.2g} of the edge")

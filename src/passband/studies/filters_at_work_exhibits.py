@@ -4,9 +4,23 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from passband.studies.claims import Sample
-from passband.studies.exhibits import Axis, Dots, Exhibit, Figure, Level, Line, Panel, Symbol, Table
+from passband.studies.exhibits import (
+    Axis,
+    Dots,
+    Exhibit,
+    Figure,
+    Level,
+    Line,
+    Panel,
+    Symbol,
+    Table,
+    number,
+)
 from passband.studies.methods import Method
 from passband.studies.record import Record
+
+VALUES = 3
+"""Eigenvalues that are shown."""
 
 Groups = Mapping[tuple[str, float], Sequence[Record]]
 """Records of all seeds, by name of method and momentum."""
@@ -64,7 +78,17 @@ def _at(groups: Groups, momentum: float) -> dict[str, Sequence[Record]]:
     return {name: records for (name, m), records in groups.items() if m == momentum}
 
 
+def _limits(groups: Groups) -> tuple[float, float] | None:
+    """Return the range of all eigenvalues and edges, so that panels can be compared."""
+    means = [_eigenvalue(records, i).mean for records in groups.values() for i in range(VALUES)]
+    means += [record.metric("edge") for records in groups.values() for record in records]
+    shown = [mean for mean in means if mean > 0]
+    return (min(shown) / 2, max(shown) * 2) if shown else None
+
+
 def _landed(groups: Groups, setting: str) -> Figure:
+    limits = _limits(groups)
+
     def panel(momentum: float) -> Panel:
         here = _at(groups, momentum)
         eigenvalues = tuple(
@@ -75,7 +99,7 @@ def _landed(groups: Groups, setting: str) -> Figure:
         return Panel(
             title=f"momentum {momentum:g}",
             x=Axis(label=""),
-            y=Axis(label="curvature λ", log=True),
+            y=Axis(label="curvature λ", log=True, limits=limits),
             dots=(*eigenvalues, _dots("edge", edges, "edge")),
         )
 
@@ -147,7 +171,6 @@ def _table(groups: Groups, setting: str) -> Table:
         def sample(metric: str) -> str:
             return str(Sample.of(record.metric(metric) for record in records))
 
-        errors = [e for r in records for part in r.measured.spectra.values() for e in part.errors]
         method = Method.of(records[0])
         return (
             name,
@@ -155,21 +178,23 @@ def _table(groups: Groups, setting: str) -> Table:
             f"{method.rho:g}" if method.rho else "—",
             sample("test_accuracy"),
             sample("train_loss"),
-            *(str(_eigenvalue(records, i)) for i in range(3)),
-            f"{max(errors):.1g}" if errors else "—",
+            *(str(_eigenvalue(records, i)) for i in range(VALUES)),
             sample("gradient_norm"),
             f"{records[0].metric('edge'):.4g}",
-            sample("ratio"),
+            number(Sample.of(record.metric("ratio") for record in records).mean, 2),
             f"{records[0].metric('gradients'):,.0f}",
         )
 
+    parts = [p for rs in groups.values() for r in rs for p in r.measured.spectra.values()]
+    errors = [error for part in parts for error in part.errors]
     return Table(
         key="filters-at-work-table",
         title="Accuracy, flatness and price",
         caption=(
-            f"{setting} Mean ± standard deviation over seeds. Error: the largest estimated error "
-            "of an eigenvalue. ‖∇f‖: of the loss on all training images, without weight decay; a "
-            "filter speaks of limits, where it is small. Edge: with coupled weight decay. "
+            f"{setting} Mean ± standard deviation over seeds; the estimated error of an eigenvalue "
+            f"is {max(errors, default=math.nan):.1g} at most. ‖∇f‖: of the loss on all training "
+            "images, without weight decay; a filter speaks of limits, where it is small. Edge: "
+            "with coupled weight decay. "
             "Gradients: batch gradients a run, a Hessian product counted as one."
         ),
         columns=(
@@ -181,7 +206,6 @@ def _table(groups: Groups, setting: str) -> Table:
             "λ₁",
             "λ₂",
             "λ₃",
-            "error",
             "‖∇f‖",
             "edge",
             "λ₁ / edge",

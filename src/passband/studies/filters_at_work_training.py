@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from passband.errors import NonFiniteError
 from passband.problem import Objective
 from passband.studies.images import mnist
 from passband.studies.record import Measurement
@@ -58,10 +59,11 @@ def measure(run: Any) -> Measurement:
             "batch_loss": tuple(losses),
             "test_accuracy": tuple(accuracies),
         }
-        if not _usable(model):
+        try:
+            return _landing(run, model, (split.train.x, split.train.y), series)
+        except NonFiniteError:
             note = f"The training diverged in epoch {epochs[-1]}."
             return Measurement(metrics=_costs(run, gradients[-1]), series=series, notes=(note,))
-        return _landing(run, model, (split.train.x, split.train.y), series)
 
 
 def _landing(
@@ -90,7 +92,3 @@ def _costs(run: Any, gradients: float) -> dict[str, float]:
         "gradients": gradients,
         "gradients_per_step": filter.gradients_per_step,
     }
-
-
-def _usable(model: nn.Module) -> bool:
-    return all(bool(torch.isfinite(p).all()) for p in model.parameters())

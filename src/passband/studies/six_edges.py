@@ -129,8 +129,8 @@ class SixEdges(Study):
     def claims(cls, records: Sequence[Record]) -> list[Claim]:
         return [
             Claim.near(
-                f"{record.configuration['label']}: sharpness stops within {cls.tolerance:.0%} of "
-                f"the predicted edge {record.metric('edge'):.4g}",
+                f"{record.configuration['label']}: plateau within {cls.tolerance:.0%} of the "
+                f"edge {record.metric('edge'):.4g}",
                 record.metric("ratio"),
                 expected=1.0,
                 tolerance=cls.tolerance,

@@ -73,7 +73,7 @@ def _sharpness(first: Sequence[Record]) -> Figure:
         panels=(
             Panel(
                 x=Axis(label="training step"),
-                y=Axis(label="sharpness λ_max of the full objective"),
+                y=Axis(label="sharpness (largest Hessian eigenvalue)"),
                 lines=_lines(first, of_edge=False),
                 levels=tuple(
                     Level(
@@ -134,11 +134,12 @@ def _ratios(first: Sequence[Record], records: Sequence[Record], tolerance: float
 
 
 def _plateaus(records: Sequence[Record]) -> Table:
+    seeds = len({record.configuration["seed"] for record in records}) > 1
     return Table(
         key="six-edges-plateaus",
         title="Predicted and measured edges",
         caption=(
-            "Plateau: median of the probes, with 10th to 90th percentile. Error: the largest "
+            "Plateau: median of the probes [10th, 90th percentile]. Error: the largest "
             "estimated error of a probe in the window. ‖∇f‖: median in the window; where it is "
             "not small, training moves on along the edge and the filter holds only nearly. "
             "Gradients: full-batch gradient evaluations, a Hessian product counted as one."
@@ -146,7 +147,6 @@ def _plateaus(records: Sequence[Record]) -> Table:
         columns=(
             "optimizer",
             "options",
-            "seed",
             "predicted edge",
             "measured plateau",
             "plateau / edge",
@@ -156,21 +156,20 @@ def _plateaus(records: Sequence[Record]) -> Table:
             "steps",
             "gradients",
         ),
-        rows=tuple(_row(record) for record in records),
+        rows=tuple(_row(record, seeds=seeds) for record in records),
         colors=tuple(map(_name, records)),
         essential=("optimizer", "predicted edge", "measured plateau", "plateau / edge", "‖∇f‖"),
     )
 
 
-def _row(record: Record) -> tuple[str, ...]:
+def _row(record: Record, *, seeds: bool) -> tuple[str, ...]:
     m, method = record.metric, Method.of(record)
     low, high = number(m("plateau_low"), 4), number(m("plateau_high"), 4)
     return (
-        method.name,
+        f"{method.name} {record.configuration['seed']}" if seeds else method.name,
         method.options,
-        str(record.configuration["seed"]),
         number(m("edge"), 4),
-        f"{number(m('plateau'), 4)} ({low} to {high})",
+        f"{number(m('plateau'), 4)} [{low}, {high}]",
         number(m("ratio"), 4),
         number(m("error"), 2),
         number(m("gradient_norm"), 2),

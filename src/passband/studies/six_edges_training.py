@@ -5,10 +5,10 @@ import statistics
 from itertools import islice, repeat
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from passband.errors import NonFiniteError
 from passband.problem import Objective
 from passband.spectra import Spectrum
 from passband.studies.images import mnist
@@ -66,24 +66,23 @@ def _train(
         model, optimizer_of(run.method, model), half_squared_error, repeat(data, run.limit)
     )
     for step in range(0, run.limit + 1, run.every):
-        log.spectrum = largest(
-            objective, rtol=RTOL, verify=step == 0, max_matvecs=MATVECS, start=log.spectrum
-        )
-        loss, gradient = objective.value_and_gradient()
+        try:
+            log.spectrum = largest(
+                objective, rtol=RTOL, verify=step == 0, max_matvecs=MATVECS, start=log.spectrum
+            )
+            loss, gradient = objective.value_and_gradient()
+        except NonFiniteError:
+            return log, [f"The training diverged within {run.every} steps before step {step}."]
         sharpness, error = float(log.spectrum.values[0]), float(log.spectrum.errors[0])
         log.rows.append((step, sharpness, error, loss, float(gradient.norm())))
         if ascent.stopped(step, sharpness):
             log.stopped = True
             return log, []
         losses = list(islice(training, run.every))
-        if not all(map(math.isfinite, losses)) or not _finite(model):
+        if not all(map(math.isfinite, losses)):
             return log, [f"The training diverged within {run.every} steps after step {step}."]
     final = f"{log.rows[-1][1]:.4g}"
     return log, [f"No plateau: the sharpness was {final} and rising after {run.limit} steps."]
-
-
-def _finite(model: nn.Module) -> bool:
-    return all(bool(torch.isfinite(p).all()) for p in model.parameters())
 
 
 def _summary(run: Any, log: _Log, notes: list[str]) -> Measurement:

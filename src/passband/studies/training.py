@@ -2,6 +2,7 @@
 
 import math
 import platform
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from passband import optim
 from passband._shapes import Float
+from passband.errors import SkippedStepWarning
 from passband.studies.images import Images
 from passband.studies.methods import Method
 
@@ -81,7 +83,8 @@ def descend(
 ) -> Iterator[float]:
     """Train on one batch after another; yield the loss of each, before its step.
 
-    Ends early, after yielding it, at a loss that is not finite.
+    Ends early at a loss that is not finite, and with NaN at a step that the optimizer skips
+    because its gradient is not finite: it would stay where it is for ever.
     """
     step: Callable[..., Any] = optimizer.step
     for x, y in batches:
@@ -92,7 +95,12 @@ def descend(
             value.backward()
             return value
 
-        before = float(step(closure).detach())
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SkippedStepWarning)
+            try:
+                before = float(step(closure).detach())
+            except SkippedStepWarning:  # the loss is finite, the gradient uphill is not
+                before = math.nan
         yield before
         if not math.isfinite(before):
             return
