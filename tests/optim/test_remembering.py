@@ -91,7 +91,7 @@ def measured_transition(make: Make, lam: float, lr: float, momentum: float, **op
     return np.array(columns).T
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(lam=st.floats(-5, 30), momentum=st.floats(0.01, 0.99), strength=st.floats(0, 2))
 @ALL
 def test_multipliers_are_the_roots_of_the_phase_principle(
@@ -113,7 +113,7 @@ def test_multipliers_are_the_roots_of_the_phase_principle(
     np.testing.assert_allclose(measured, expected, atol=1e-11)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     lr=st.floats(1e-3, 10.0),
     momentum=st.one_of(st.floats(0.01, 0.91), st.floats(0.91, 0.99)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.testing import assert_close
@@ -49,6 +49,7 @@ def predicted_step(p: float, theta: float, buffer: float, options: Options) -> t
     return shrink * theta - lr * (g + momentum * v if options["nesterov"] else v), v
 
 
+@settings(deadline=None)
 @given(
     lr=lrs,
     rho=st.floats(-2.0, 2.0),
@@ -94,6 +95,7 @@ def test_one_step_is_the_matrix_of_the_mode(
     assert_close(got, expected, rtol=0, atol=1e-15 * largest)
 
 
+@settings(deadline=None)
 @given(lr=lrs, momentum=momenta, rho=st.floats(0, 2), lam=curvatures, theta0=states, buffer=states)
 def test_sam_climbs_a_distance_of_rho(
     *, lr: float, momentum: float, rho: float, lam: float, theta0: float, buffer: float
@@ -185,3 +187,41 @@ def test_a_network_takes_the_step_of_the_definition(
     got = train(method(model.parameters(), lr=lr, rho=rho, **options), model, x, y, steps=3)
 
     assert_close(got, theta, rtol=1e-12, atol=1e-13)
+
+
+LEAK = -1 / 0.03
+
+PASSBANDS: list[tuple[Any, Options, list[tuple[float, float]]]] = [
+    (USAM, {"momentum": 0.0}, [(-60.762521851, LEAK), (0, 27.429188518)]),
+    (USAM, {}, [(-73.918546791, LEAK), (0, 40.585213458)]),
+    (USAM, {"nesterov": True}, [(-54.503473239, LEAK), (0, 21.170139906)]),
+    (USAM, {"steps": 2}, [(0, 27.247594218)]),
+    (USAM, {"steps": 3}, [(-69.641444623, LEAK), (0, 20.898517210)]),
+    (HessianUSAM, {}, [(0, 13.652866007)]),
+    (HessianUSAM, {"rho": -0.0002}, [(-97.949910234, -70.710678119), (0, 70.710678119)]),
+    (USAM, {"weight_decay": 0.2, "decay": "decoupled"}, [(-0.040048116, 40.480317311)]),
+]
+
+
+@pytest.mark.parametrize(("method", "options", "intervals"), PASSBANDS, ids=str)
+def test_passbands_end_where_theory_says(
+    method: Callable[..., Optimizer], options: Options, intervals: list[tuple[float, float]]
+) -> None:
+    given_options = {"lr": 0.04, "momentum": 0.8, "rho": 0.03, **options}
+
+    def radius(lam: float) -> float:
+        columns: list[tuple[float, float]] = []
+        for theta0, buffer in [(1.0, 0.0), (0.0, 1.0)]:
+            theta = torch.tensor(theta0, dtype=torch.float64, requires_grad=True)
+            columns.append(one_step(method([theta], **given_options), theta, buffer, lam))
+        matrix = torch.tensor(columns).T
+        if not given_options["momentum"]:
+            matrix = matrix[:1, :1]
+        return torch.linalg.eigvals(matrix).abs().max().item()
+
+    near = 0.3 if "steps" in options else 0.01  # (1 + ρλ)³ is flat where it vanishes
+    for lower, upper in intervals:
+        assert radius(lower - near) > 1
+        assert radius(lower + near) < 1
+        assert radius(upper - near) < 1
+        assert radius(upper + near) > 1

@@ -82,7 +82,7 @@ class CheckedOptimizer(Optimizer, ABC):
                 f"the closure must return one number; got shape {tuple(loss.shape)}. "
                 "Reduce the loss with `.mean()` or `.sum()`."
             )
-        return loss.detach()  # the graph must not live as long as the caller keeps the loss
+        return loss.detach().clone()  # neither the graph nor a buffer that the closure reuses
 
     def _gradients(self) -> list[Part]:
         """Return what is in ``p.grad``, group by group, without what is frozen or has none."""

@@ -47,30 +47,32 @@ class UphillOptimizer(CheckedOptimizer):
         for group in self.param_groups:
             self._check(group, starting=False)
 
-        found: list[Part] | None
-        if ascents := self._ascents():
-            loss, ways = self._look_up(closure)
-            found = there_and_back(self._parameters(), lambda: self._climb(closure, ways, ascents))
-        else:
-            loss, found = self._gradient(closure)
-
+        ascents = self._ascents()
+        moving = self._parameters() if ascents else []
+        loss, found = there_and_back(moving, lambda: self._climb(closure, ascents))
         if found is not None and finite(found):
             self._descend(found)
         else:
             self._skip()
         return loss
 
-    def _climb(self, closure: Closure, ways: list[Part], ascents: int) -> list[Part] | None:
-        """Return the gradient after the ascent, or nothing where the way up is not finite."""
-        for remaining in reversed(range(ascents)):
+    def _climb(self, closure: Closure, ascents: int) -> tuple[Tensor, list[Part] | None]:
+        """Return the loss before and the gradient after; nothing where the way up is not finite."""
+        losses: list[Tensor] = []
+        for _ in range(ascents):
+            loss, ways = self._look_up(closure)
+            losses.append(loss)
             if not finite(ways):
-                return None
-            for group, params, way in ways:
-                if rho := self._rho(group):
-                    add_(params, way, alpha=rho, foreach=group.get("foreach"))
-            if remaining:
-                _, ways = self._look_up(closure)
-        return self._gradient(closure)[1]
+                return losses[0], None
+            self._move(ways)
+            del ways  # the next evaluation needs the memory
+        loss, found = self._gradient(closure)
+        return [*losses, loss][0], found
+
+    def _move(self, ways: list[Part]) -> None:
+        for group, params, way in ways:
+            if rho := self._rho(group):
+                add_(params, way, alpha=rho, foreach=group.get("foreach"))
 
     def _gradient(self, closure: Closure) -> tuple[Tensor, list[Part]]:
         """Return loss and gradient at the weights of the moment."""
