@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from passband import errors, filters, optim
+    from passband import errors, filters, optim, transients
     from passband.identify import filter_of
     from passband.operators import Hessian, Identity, LinearOperator, MatrixOperator
     from passband.problem import Objective
@@ -24,6 +24,7 @@ _HOMES = {
     "errors": "passband.errors",
     "filters": "passband.filters",
     "optim": "passband.optim",
+    "transients": "passband.transients",
     "filter_of": "passband.identify",
     "Hessian": "passband.operators",
     "Identity": "passband.operators",
@@ -52,6 +53,7 @@ __all__ = [
     "inspect",
     "judge",
     "optim",
+    "transients",
 ]
 
 
