@@ -118,7 +118,25 @@ def test_a_plain_checkpoint_of_the_base_can_be_loaded() -> None:
     wrapped.load_state_dict(checkpoint)
     one.train(wrapped)
 
-    assert wrapped.param_groups[0]["ascent_rho"] == 0.1
+    assert "ascent_rho" not in wrapped.param_groups[0]
+
+
+def test_the_same_base_can_be_wrapped_again() -> None:
+    p = torch.ones(1, requires_grad=True)
+    base = torch.optim.SGD([p], lr=0.1)
+    with pytest.raises(ValueError, match="`rho` must be finite; got nan"):
+        SharpnessAware(base, rho=float("nan"))
+    SharpnessAware(base, rho=0.5)
+
+    wrapped = SharpnessAware(base, rho=1.0)
+
+    def closure() -> Tensor:
+        loss = p.square().sum()
+        loss.backward()
+        return loss
+
+    wrapped.step(closure)
+    assert p.item() == pytest.approx(0.4)
 
 
 def test_groups_are_added_to_the_base() -> None:
@@ -130,7 +148,7 @@ def test_groups_are_added_to_the_base() -> None:
 
     assert base.param_groups[1]["ascent_rho"] == 0.2
     assert base.param_groups[1]["momentum"] == 0.9
-    with pytest.raises(ValueError, match="`ascent_rho` must be finite"):
+    with pytest.raises(ValueError, match="`rho` must be finite"):
         wrapped.add_param_group(
             {"params": [torch.ones(1, requires_grad=True)], "ascent_rho": float("inf")}
         )

@@ -74,6 +74,11 @@ class Problem:
         return copy.deepcopy((self.model.state_dict(), self.optimizer.state_dict()))
 
 
+def set_radius(problem: Problem, rho: float) -> None:
+    for group in problem.optimizer.param_groups:
+        group["rho" if "rho" in group else "ascent_rho"] = rho
+
+
 def assert_same(got: Any, expected: Any) -> None:
     """Bit for bit, tensors and options alike."""
     got, expected = tree_flatten(got), tree_flatten(expected)
@@ -346,8 +351,7 @@ def test_an_autocast_around_the_step_sees_every_point(make: Make) -> None:
     for problem in (inside, outside):
         problem.model.float()
         problem.x, problem.y = problem.x.float(), problem.y.float()
-        for group in problem.optimizer.param_groups:
-            group["rho" if "rho" in group else "ascent_rho"] = 2.0
+        set_radius(problem, 2.0)
         problem.optimizer.load_state_dict(problem.optimizer.state_dict())  # in single precision
     autocast = torch.autocast("cpu", dtype=torch.bfloat16)
 
@@ -380,8 +384,7 @@ def test_a_parameter_that_was_frozen_on_the_way_stays(make: Make) -> None:
 def test_without_any_radius_one_gradient_is_enough() -> None:
     for make in PASSES:
         problem = Problem(make)
-        for group in problem.optimizer.param_groups:
-            group["rho" if "rho" in group else "ascent_rho"] = 0.0
+        set_radius(problem, 0.0)
         problem.step()
         assert problem.evaluations == 1, make
 

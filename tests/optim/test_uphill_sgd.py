@@ -156,6 +156,19 @@ def test_without_an_ascent_it_is_torch_sgd_bit_for_bit(
 
 @pytest.mark.parametrize("decay", ["coupled", "loss", "decoupled"])
 @pytest.mark.parametrize("method", [USAM, HessianUSAM, SAM])
+def test_foreach_changes_nothing(method: Callable[..., Optimizer], decay: str) -> None:
+    options: Options = {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "decay": decay}
+    trained: list[Tensor] = []
+    for foreach in (False, True):
+        model, x, y = mlp(torch.float32)
+        optimizer = method(model.parameters(), lr=0.1, rho=0.05, foreach=foreach, **options)
+        trained.append(train(optimizer, model, x, y))
+
+    assert_close(trained[0], trained[1], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("decay", ["coupled", "loss", "decoupled"])
+@pytest.mark.parametrize("method", [USAM, HessianUSAM, SAM])
 def test_a_network_takes_the_step_of_the_definition(
     method: Callable[..., Optimizer], decay: str
 ) -> None:

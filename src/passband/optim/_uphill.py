@@ -31,7 +31,8 @@ class UphillOptimizer(CheckedOptimizer):
         Args:
             closure: Computes the loss, calls ``loss.backward()`` and returns the loss. It is
                 called once for every gradient the method needs, always with gradients enabled
-                and cleared. Clipping, accumulation and all-reduces belong inside.
+                and cleared. Draw the batch outside, so that every call sees the same; clipping,
+                accumulation and all-reduces belong inside.
 
         Raises:
             TypeError: The closure is missing or returns no tensor, or a gradient is sparse.

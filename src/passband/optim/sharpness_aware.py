@@ -32,13 +32,17 @@ class SharpnessAware(UphillOptimizer):
 
     Args:
         base_optimizer: Any optimizer whose ``step()`` needs no closure.
-        rho: Ascent radius, finite; with ``normalize`` a length, not negative. A group's own is
-            kept as ``group["ascent_rho"]``, because torch's Adadelta has a ``rho`` of its own.
+        rho: Ascent radius, finite; with ``normalize`` a length, not negative. A group with
+            another has it as ``group["ascent_rho"]`` (torch's Adadelta has a ``rho`` of its own).
         steps: Number of ascents, 1 or more.
         normalize: Divide each ascent by the norm of the whole gradient, as in SAM.
 
     Attributes:
         base: The base optimizer.
+        rho: Ascent radius of the groups without one of their own; may be changed between steps.
+            It is an argument, not part of the checkpoint.
+        steps: Number of ascents.
+        normalize: Whether each ascent is divided by the norm of the gradient.
 
     Raises:
         TypeError: The base is no optimizer, needs a closure, or already looks uphill.
@@ -70,12 +74,10 @@ class SharpnessAware(UphillOptimizer):
         normalize: bool = False,
     ) -> None:
         _check_base(base_optimizer)
-        self.base, self.normalize = base_optimizer, normalize
+        check_steps({"steps": steps})
+        self.base, self.rho, self.steps, self.normalize = base_optimizer, rho, steps, normalize
         # all that Optimizer.__init__ does, except for groups and state of our own
-        self.__setstate__(
-            {"defaults": {**base_optimizer.defaults, "ascent_rho": rho, "steps": steps}}
-        )
-        check_steps(self.defaults)
+        self.__setstate__({"defaults": base_optimizer.defaults})
         for group in self.param_groups:
             check_parameters(group)
             self._check(group, starting=True)
@@ -105,7 +107,7 @@ class SharpnessAware(UphillOptimizer):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        """Return the base optimizer's state, with ``ascent_rho`` among the options."""
+        """Return the base optimizer's state."""
         return self.base.state_dict()
 
     @override
@@ -115,25 +117,27 @@ class SharpnessAware(UphillOptimizer):
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        names = ("base", "normalize", "defaults", "skipped")
+        names = ("base", "rho", "steps", "normalize", "defaults", "skipped")
         return {name: getattr(self, name) for name in names}
 
     @override
     def _check(self, group: Group, *, starting: bool) -> None:
-        group.setdefault("ascent_rho", self.defaults["ascent_rho"])  # a loaded group may lack it
-        number(group, "ascent_rho")
+        own = {"rho": self._radius(group)}
+        number(own, "rho")
         if self.normalize:
-            check_not_negative(group, "ascent_rho")
+            check_not_negative(own, "rho")
 
     @override
     def _ascents(self) -> int:
-        moving = any(group["ascent_rho"] for group in self.param_groups)
-        return self.defaults["steps"] if moving else 0
+        return self.steps if any(map(self._radius, self.param_groups)) else 0
+
+    def _radius(self, group: Group) -> float:
+        return group.get("ascent_rho", self.rho)
 
     @override
     def _rho(self, group: Group) -> float:
         uphill = -1 if group.get("maximize") else 1
-        return uphill * float(group["ascent_rho"])
+        return uphill * float(self._radius(group))
 
     @override
     def _look_up(self, closure: Closure) -> tuple[Tensor, list[Part]]:

@@ -38,7 +38,8 @@ class USAM(UphillSGD):
         nesterov: Look ahead along the buffer. Needs momentum.
         weight_decay: Not negative.
         decay: Where it acts. ``"coupled"``: added at ``x`` to the gradient found uphill.
-            ``"loss"``: ``weight_decay / 2 ‖x‖²`` is part of ``f``, which is climbed too.
+            ``"loss"``: ``weight_decay / 2 ‖x‖²`` is part of ``f``, which is climbed too (the loss
+            returned is still the closure's).
             ``"decoupled"``: ``x`` is multiplied by ``1 − lr · weight_decay``, as in AdamW.
         foreach: ``False`` loops over tensors; by default as in torch, up to rounding the same.
 
