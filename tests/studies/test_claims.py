@@ -54,7 +54,23 @@ def test_a_sample_has_the_deviation_of_few_values() -> None:
 
     assert sample.mean == 3.0
     assert sample.deviation == pytest.approx(math.sqrt(7.0))  # (4 + 1 + 9) / 2
-    assert str(sample) == "3 ± 2.6"
+    assert str(sample) == "3.0 ± 2.6"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((100.0, 140.0), "120 ± 28"),
+        ((0.9, 0.901), "0.90050 ± 0.00071"),
+        ((2.0, 2.0), "2 ± 0"),
+        ((1e6, 3e6), "2000000 ± 1414214"),
+        ((-1e-9, 1e-9), "0.0000000000 ± 0.0000000014"),
+    ],
+)
+def test_a_mean_has_the_digits_that_its_deviation_allows(
+    values: tuple[float, float], text: str
+) -> None:
+    assert str(Sample(values)) == text
 
 
 def test_a_sample_says_how_many_runs_diverged() -> None:

@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
+from rich.text import Text
+from typing_extensions import override
 
 from passband.errors import require
 from passband.report import gather, show, write_page
@@ -122,7 +125,7 @@ def _measure(
         task = bar.add_task("", total=sum(run.cost for run in waiting), count=f"{len(waiting)}")
         for done, outcome in enumerate(outcomes, 1):
             count = f"{done} of {len(waiting)} runs"
-            bar.update(task, advance=outcome.run.cost, count=count)
+            bar.update(task, advance=outcome.run.cost, count=count, at=bar.tasks[0].elapsed)
             if outcome.record is None:
                 failed.append(outcome)
                 bar.console.print(f"failed: {outcome.run.label}: {outcome.error}", markup=False)
@@ -140,13 +143,23 @@ def _bar(console: Console) -> Progress:
         TextColumn("{task.fields[count]}"),
         BarColumn(),
         TimeElapsedColumn(),
-        TextColumn("to go"),
-        TimeRemainingColumn(),
+        _Remaining(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        speed_estimate_period=3600,
     )
+
+
+class _Remaining(ProgressColumn):
+    """Time that is left if the rest goes as fast as what is done."""
+
+    @override
+    def render(self, task: Task) -> Text:
+        elapsed, at = task.elapsed or 0.0, float(task.fields.get("at", 0.0))
+        if not at or not task.completed or task.total is None:
+            return Text("about … to go", style="cyan")
+        left = at * (task.total - task.completed) / task.completed - (elapsed - at)
+        return Text(f"about {duration(max(left, 0.0))} to go", style="cyan")
 
 
 def _conclude(out: Path, failed: Sequence[Outcome], console: Console) -> int:

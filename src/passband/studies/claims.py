@@ -21,7 +21,7 @@ class Sample:
 
     Example:
         >>> print(Sample((1.0, 2.0, 3.0)))
-        2 ± 1
+        2.0 ± 1.0
     """
 
     values: tuple[float, ...]
@@ -57,7 +57,10 @@ class Sample:
             return f"diverged in {len(self.values) - len(finite)} of {len(self.values)}"
         if math.isnan(self.deviation):
             return f"{self.mean:.3g}"
-        return f"{self.mean:.3g} ± {self.deviation:.2g}"
+        if self.deviation == 0:
+            return f"{self.mean:.3g} ± 0"
+        decimals = max(1 - math.floor(math.log10(self.deviation)), 0)  # two digits of deviation
+        return f"{self.mean:.{decimals}f} ± {self.deviation:.{decimals}f}"
 
 
 @final

@@ -7,6 +7,7 @@ from typing import ClassVar, final
 from typing_extensions import override
 
 from passband.studies.claims import Claim, Sample
+from passband.studies.cost import seconds_of
 from passband.studies.exhibits import Exhibit
 from passband.studies.filters_at_work_exhibits import Groups, filters_at_work_exhibits, grouped
 from passband.studies.methods import Method
@@ -57,8 +58,8 @@ class SmallBatchTraining(Run):
     @property
     @override
     def cost(self) -> float:
-        pixels = self.epochs * self.train * self.side**2
-        return pixels * (1 + self.method.filter().gradients_per_step)
+        gradients = self.epochs * self.train / self.batch * self.method.filter().gradients_per_step
+        return seconds_of(gradients, batch=self.batch, widths=(self.side**2, *self.hidden))
 
     @override
     def measure(self) -> Measurement:

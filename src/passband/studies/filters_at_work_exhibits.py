@@ -14,7 +14,6 @@ from passband.studies.exhibits import (
     Panel,
     Symbol,
     Table,
-    number,
 )
 from passband.studies.methods import Method
 from passband.studies.record import Record
@@ -181,7 +180,6 @@ def _table(groups: Groups, setting: str) -> Table:
             *(str(_eigenvalue(records, i)) for i in range(VALUES)),
             sample("gradient_norm"),
             f"{records[0].metric('edge'):.4g}",
-            number(Sample.of(record.metric("ratio") for record in records).mean, 2),
             f"{records[0].metric('gradients'):,.0f}",
         )
 
@@ -208,7 +206,6 @@ def _table(groups: Groups, setting: str) -> Table:
             "λ₃",
             "‖∇f‖",
             "edge",
-            "λ₁ / edge",
             "gradients",
         ),
         rows=tuple(row(name, momentum, records) for (name, momentum), records in groups.items()),

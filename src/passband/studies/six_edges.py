@@ -7,6 +7,7 @@ from typing import ClassVar, final
 from typing_extensions import override
 
 from passband.studies.claims import Claim
+from passband.studies.cost import seconds_of
 from passband.studies.exhibits import Exhibit
 from passband.studies.methods import Method
 from passband.studies.record import Measurement, Record
@@ -60,8 +61,9 @@ class FullBatchTraining(Run):
     @property
     @override
     def cost(self) -> float:
-        pixels = self.images * self.side**2
-        return 1.6 * self.patience * pixels * (1 + self.method.filter().gradients_per_step)
+        steps, probe = 1.5 * self.patience, 30  # gradients that a probe is worth
+        gradients = steps * (self.method.filter().gradients_per_step + probe / self.every)
+        return seconds_of(gradients, batch=self.images, widths=(self.side**2, *self.hidden))
 
     @override
     def measure(self) -> Measurement:

@@ -68,7 +68,7 @@ def _lines(records: Sequence[Record], *, of_edge: bool) -> tuple[Line, ...]:
 def _sharpness(first: Sequence[Record]) -> Figure:
     return Figure(
         key="six-edges-sharpness",
-        title="Sharpness rises until the filter stops it",
+        title="Sharpness during training, and the predicted edges",
         caption=f"{_setting(first[0])} Dashed: the edge that each filter predicts beforehand.",
         panels=(
             Panel(
@@ -107,7 +107,7 @@ def _ratios(first: Sequence[Record], records: Sequence[Record], tolerance: float
     )
     return Figure(
         key="six-edges-ratio",
-        title="In units of its own edge, every optimizer stops at one",
+        title="Sharpness in units of each optimizer's own edge",
         caption=(
             "Left: sharpness over predicted edge during training. Right: the plateau, a median "
             f"over the last {records[0].configuration['window']} steps; bars run from the 10th to "

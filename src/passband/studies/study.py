@@ -36,7 +36,7 @@ class Run(ABC):
     @property
     @abstractmethod
     def cost(self) -> float:
-        """Expected work, in any unit, to order runs and to estimate what remains."""
+        """Expected seconds of one core, roughly: to order runs and to estimate what remains."""
 
     @abstractmethod
     def measure(self) -> Measurement:
