@@ -1,0 +1,79 @@
+"""The numerical range: closed forms, published values, and vectors drawn at random."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from numpy.testing import assert_allclose
+
+from passband.transients import numerical_abscissa, numerical_radius, numerical_range
+
+SETTINGS = settings(max_examples=20, deadline=None)
+
+GALLERY5 = [
+    [-9, 11, -21, 63, -252],
+    [70, -69, 141, -421, 1684],
+    [-575, 575, -1149, 3451, -13801],
+    [3891, -3891, 7782, -23345, 93365],
+    [1024, -1024, 2048, -6144, 24572],
+]
+
+
+@pytest.mark.parametrize(
+    ("A", "radius"),
+    [
+        ([[0.5, 0], [4, 0.5]], 5 / 2),
+        ([[3 / 4, 0], [28 / 27, 8 / 9]], 145 / 108),
+        (0.5 * np.eye(8) + np.diag(np.ones(7), -1), 0.5 + math.cos(math.pi / 9)),
+        (2 * np.diag(np.ones(5), -1), 2 * math.cos(math.pi / 7)),
+        (GALLERY5, 50519.679584),
+        ([[0, 0], [0, 0]], 0),
+        ([[-3]], 3),
+        ([[0, 1], [-1, 0]], 1),
+    ],
+)
+def test_reference_radii(A: Any, radius: float) -> None:
+    assert_allclose(numerical_radius(A), radius, rtol=1e-11)  # the digits of the reference
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 50])
+@pytest.mark.parametrize("turn", [1, 1j, np.exp(2j)])
+def test_radius_of_the_shift(n: int, turn: complex) -> None:
+    shift = turn * np.diag(np.ones(n - 1), 1)
+
+    assert_allclose(numerical_radius(shift), math.cos(math.pi / (n + 1)), rtol=1e-13)
+
+
+@SETTINGS
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 6), real=st.booleans())
+def test_no_vector_leaves_the_range(seed: int, n: int, real: bool) -> None:
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((n, n)) + (0 if real else 1j) * rng.standard_normal((n, n))
+    x = rng.standard_normal((200, n)) + 1j * rng.standard_normal((200, n))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    values = np.einsum("ki,ij,kj->k", x.conj(), A, x)
+
+    radius, abscissa, boundary = numerical_radius(A), numerical_abscissa(A), numerical_range(A)
+
+    assert np.abs(values).max() <= radius * (1 + 1e-12)
+    assert np.real(values).max() <= abscissa + 1e-12 * radius
+    # the polygon of boundary points is inside, at most 1/cos(π/128) from touching
+    assert radius * math.cos(math.pi / 128) <= np.abs(boundary).max() <= radius * (1 + 1e-12)
+    assert_allclose(np.real(boundary).max(), abscissa, rtol=1e-9, atol=1e-12)
+
+
+def test_boundary_is_counterclockwise() -> None:
+    boundary = numerical_range([[0, 2], [0, 0]], angles=8)
+
+    assert_allclose(boundary, np.exp(2j * np.pi * np.arange(8) / 8), atol=1e-12)
+
+
+def test_refuses_wrong_arguments() -> None:
+    with pytest.raises(ValueError, match="`angles` must be at least 3"):
+        numerical_range([[1]], angles=2)
+    with pytest.raises(ValueError, match="square"):
+        numerical_radius(np.ones((2, 3)))
+    with pytest.raises(ValueError, match="finite"):
+        numerical_abscissa([[math.nan]])
