@@ -187,8 +187,15 @@ def test_one_color_for_one_optimizer(parsed: Parsed) -> None:
 def test_text_of_records_cannot_become_markup(folder: Path) -> None:
     run = SixEdges().runs()[0]
     evil = "</script><script>alert(1)</script>"
-    damaged = replace(record(run), measured=replace(measured(run), notes=(evil,)))
+    configuration = run.configuration()
+    configuration["method"]["name"] = configuration["label"] = evil
+    damaged = replace(
+        record(run),
+        configuration=configuration,
+        measured=replace(measured(run), notes=(evil,)),
+    )
     Store(folder / RECORDS).save(damaged)
+    (folder / "plan.json").unlink()
 
     text = page(gather(folder), redraw="x")
 

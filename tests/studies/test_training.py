@@ -1,6 +1,7 @@
 """Training depends on its configuration alone, and ends when it cannot go on."""
 
 import math
+import warnings
 
 import pytest
 import torch
@@ -87,6 +88,19 @@ def test_descend_ends_when_the_loss_is_lost(family: str) -> None:
 
     assert len(losses) < 20
     assert not math.isfinite(losses[-1])
+
+
+def test_descend_ends_when_the_optimizer_skips_steps() -> None:
+    net = nn.Linear(1, 1, bias=False)
+    method = Method(name="far", family="usam", lr=0.1, rho=1e38)
+    data = iter([(torch.full((2, 1), 1e3), torch.ones(2, 1))] * 100)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as a user who does not want to hear it
+        losses = list(descend(net, optimizer_of(method, net), mse_loss, data))
+
+    assert len(losses) == 1
+    assert math.isnan(losses[0])
 
 
 def test_accuracy_counts_labels() -> None:
