@@ -11,7 +11,7 @@ from torch.func import functional_call
 from typing_extensions import override
 
 from passband.problem.parameters import flatten, unflatten
-from passband.problem.twice import has_weight_norm, twice_differentiable
+from passband.problem.twice import twice_differentiable
 
 T = TypeVar("T")
 
@@ -47,11 +47,13 @@ class Runner:
         model: The model.
         names: Names of the chosen parameters, in the order of ``theta``.
         shapes: Their shapes.
+        weight_norm: Whether a layer is weight-normalized.
     """
 
     model: nn.Module
     names: Sequence[str]
     shapes: Sequence[torch.Size]
+    weight_norm: bool
 
     def split(self, v: Tensor) -> dict[str, Tensor]:
         """Return a flat vector as tensors, by the names of their parameters."""
@@ -73,7 +75,7 @@ class Runner:
         with (
             torch.inference_mode(mode=False),
             torch.enable_grad(),
-            twice_differentiable(weight_norm=has_weight_norm(self.model)),
+            twice_differentiable(weight_norm=self.weight_norm),
             _modes(snapshot.modes),
             _recurrent_weights(self.model),
         ):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from passband.errors import UnconvergedWarning
 from passband.operators import LinearOperator
+from passband.spectra.bars import error_bars
 from passband.spectra.progress import Bar, Listener
 from passband.spectra.results import Spectrum, Which
 from passband.spectra.ritz import Side
@@ -119,19 +120,20 @@ def _answer(
     search: Search, which: Which, verified: bool, evidence: str, *, seconds: float
 ) -> Spectrum:
     pairs, known = search.pairs(), search.locked
-    chosen = [(end, i) for end in search.ends for i in end.wanted(pairs)]
-    wanted = [i for _, i in chosen]
-    strict = len(known.values) > 0
-    errors = [max(end.error(pairs, i, strict=strict), pairs.floor) for end, i in chosen]
-    reached = [e <= end.tolerance(pairs, i) for (end, i), e in zip(chosen, errors, strict=True)]
-    interrupted = evidence.startswith("interrupted")
+    state = {"settled": search.settled, "looked": len(known.values) > 0, "verified": verified}
+    wanted: list[int] = []
+    errors: list[float] = []
+    reached: list[bool] = []
+    for end in search.ends:
+        chosen, bars = end.wanted(pairs), error_bars(end, pairs, **state)
+        wanted, errors = wanted + chosen, errors + bars
+        reached += [e <= end.tolerance(pairs, i) for i, e in zip(chosen, bars, strict=True)]
     vectors = known.with_pairs(pairs, wanted, search.space).vectors
     return Spectrum(
         values=pairs.values[wanted].to(vectors),
         vectors=vectors,
         errors=torch.tensor(errors).to(vectors),
-        converged=torch.tensor(reached, device=vectors.device)
-        & (search.settled or not interrupted),
+        converged=torch.tensor(reached, device=vectors.device),
         matvecs=search.matvecs,
         which=which,
         verified=verified,

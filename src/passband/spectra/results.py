@@ -26,9 +26,11 @@ class Spectrum:
     """Some eigenpairs of a symmetric operator, with the error of every value.
 
     Every interval ``values[i] ± residuals[i]`` holds an eigenvalue of the operator as it was
-    computed: that is rigorous. ``errors`` are what to go by: ``min(r, r² / gap)`` of residual
-    and gap to the other values, an estimate since the gap is one, and never less than the
-    rounding of the products, which the iteration measures.
+    computed: that is rigorous. ``errors`` say how far each value may be from the one it is
+    called: ``min(r, r² / gap)`` of residual and gap to all that was seen, with ``4 r² / gap`` after
+    a second look. The gap is an estimate, so these are too. They are never less than the
+    rounding of the products, which the search measures, and large where the second look left
+    it open whether an eigenvalue was missed.
 
     Attributes:
         values: The most wanted first: descending for ``"largest"``, ascending for

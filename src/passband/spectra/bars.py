@@ -1,0 +1,32 @@
+"""The errors that are reported: how far each value may be from the one it is called."""
+
+from passband.spectra.ritz import Pairs, Side
+
+
+def error_bars(
+    end: Side, pairs: Pairs, *, settled: bool, looked: bool, verified: bool
+) -> list[float]:
+    """Return the error of every wanted value of one end.
+
+    Args:
+        end: The end.
+        pairs: All pairs.
+        settled: Whether the search reached its accuracy. If not there is no telling which
+            eigenvalue is meant, and the bar is twice the residual.
+        looked: Whether there was a second look, which makes the gaps trustworthy.
+        verified: Whether that was conclusive. If not, a value that it could not tell apart from
+            what else it saw may be any one beyond the first such value.
+    """
+    wanted = end.wanted(pairs)
+    if not settled:
+        return [max(2 * float(pairs.residuals[i]), pairs.floor) for i in wanted]
+    bars: list[float] = []
+    first: tuple[float, float] | None = None  # key and error of the first doubtful value
+    for i in wanted:
+        error, key = end.error(pairs, i, strict=looked), float(end.key(pairs.values)[i])
+        if looked and not verified and error >= float(pairs.residuals[i]):
+            error += end.tolerance(pairs, i)
+            first = first or (key, error)
+            error = max(error, first[0] - key + first[1])
+        bars.append(max(error, pairs.floor))
+    return bars
