@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings, strategies as st
 from numpy.testing import assert_allclose
 
 from passband.filters import SGD, USAM, Filter, HessianUSAM
-from passband.filters.ascent import DecayPlacement
+from passband.filters.checks import DecayPlacement
 
 Ends = Sequence[tuple[float, float]]
 

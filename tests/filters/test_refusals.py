@@ -10,8 +10,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from passband.filters import SAM, SGD, USAM, HessianUSAM
-from passband.filters.ascent import PLACEMENTS
-from passband.filters.checks import check_choice
+from passband.filters.checks import PLACEMENTS, check_choice
 
 NAN, INF = float("nan"), float("inf")
 

@@ -1,85 +1,19 @@
 """Optimizers that look uphill before they step: USAM, Hessian USAM, and SAM when frozen."""
 
-from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import final
 
 from typing_extensions import override
 
-from passband.filters.base import Loop, LoopFilter
-from passband.filters.checks import (
-    check_choice,
-    check_count,
-    check_finite,
-    check_momentum,
-    check_nonnegative,
-    check_positive,
-)
-from passband.filters.response import (
-    Ascent,
-    Decay,
-    HessianAscent,
-    Identity,
-    Response,
-    chain,
-)
-from passband.filters.sgd import sgd_loop
-
-DecayPlacement = Literal["coupled", "loss", "decoupled"]
-PLACEMENTS: tuple[DecayPlacement, ...] = ("coupled", "loss", "decoupled")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Uphill(LoopFilter):
-    """SGD with heavy ball or Nesterov momentum, fed by an oracle that climbs first."""
-
-    lr: float
-    rho: float
-    momentum: float = 0.0
-    nesterov: bool = False
-    weight_decay: float = 0.0
-    decay: DecayPlacement = "coupled"
-
-    def __post_init__(self) -> None:
-        check_positive(lr=self.lr)
-        check_finite(rho=self.rho)
-        check_momentum(self.momentum, nesterov=self.nesterov)
-        check_nonnegative(weight_decay=self.weight_decay)
-        check_choice("decay", self.decay, PLACEMENTS)
-
-    @property
-    @abstractmethod
-    def climb(self) -> Response:
-        """The oracle without weight decay."""
-
-    @property
-    @final
-    @override
-    def response(self) -> Response:
-        decay = Decay(self.weight_decay) if self.weight_decay else Identity()
-        match self.decay:
-            case "loss":
-                return chain(decay, self.climb)
-            case "coupled":
-                return chain(self.climb, decay)
-            case "decoupled":
-                return self.climb
-
-    @property
-    @final
-    @override
-    def loop(self) -> Loop:
-        return sgd_loop(
-            lr=self.lr,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            shrink=self.weight_decay if self.decay == "decoupled" else 0.0,
-        )
+from passband.filters.checks import check_count, check_nonnegative, check_positive
+from passband.filters.oracles import Ascent, HessianAscent
+from passband.filters.response import Response
+from passband.filters.uphill import Uphill
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class USAM(_Uphill):
+class USAM(Uphill):
     r"""The filter of `passband.optim.USAM`: unnormalized SAM with ``k`` ascent steps.
 
     .. math::
@@ -122,7 +56,7 @@ class USAM(_Uphill):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HessianUSAM(_Uphill):
+class HessianUSAM(Uphill):
     r"""The filter of `passband.optim.HessianUSAM`, which climbs along ``H ∇f``.
 
     .. math::
@@ -150,7 +84,7 @@ class HessianUSAM(_Uphill):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SAM(_Uphill):
+class SAM(Uphill):
     r"""SAM while the gradient norm stays at ``gradient_norm``: USAM with ``ρ / ‖∇f‖``.
 
     Normalized SAM has no ``M(λ)`` at a minimum: as ``‖∇f‖ → 0`` this edge falls to zero like

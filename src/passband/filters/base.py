@@ -1,5 +1,6 @@
 """What all filters share: curvature in, transition, multipliers, radius and passband out."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, final
 
@@ -8,9 +9,18 @@ from numpy import ndarray
 from typing_extensions import override
 
 from passband._shapes import Complex, Float, Num
+from passband.filters.checks import check_nonnegative, check_positive
+from passband.filters.curvature import as_curvature
+from passband.filters.cycle import Cycle, Stage
+from passband.filters.growth import Overshoot, overshoot, settling
 from passband.filters.loop import Loop
+from passband.filters.noise import mean_square_edge, stationary_variance
+from passband.filters.oracles import Identity
 from passband.filters.passband import Interval, Passband
-from passband.filters.response import Identity, Response, as_curvature
+from passband.filters.response import Response
+from passband.filters.series import slow_multiplier
+
+__all__ = ["Filter", "Loop", "LoopFilter"]
 
 
 class Filter(ABC):
@@ -18,7 +28,7 @@ class Filter(ABC):
 
     Near a critical point with Hessian eigenvalue λ, one step (one period, for schedules)
     multiplies the error along the eigenvector and the optimizer's state for it by the small
-    matrix ``M(λ)``. Everything else follows from it.
+    matrix ``M(λ)``. Everything else follows from it. ``print(filter)`` shows it all.
 
     References:
         Bolte, Le, Pauwels, arXiv 2510.09034.
@@ -36,6 +46,21 @@ class Filter(ABC):
     @abstractmethod
     def gradients_per_step(self) -> float:
         """Gradient evaluations one step costs; a Hessian-vector product counts as one."""
+
+    @property
+    def period(self) -> int:
+        """Steps of the optimizer that one transition stands for."""
+        return 1
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The period as linear maps, one after the other; empty where only ``M(λ)`` is known."""
+        return ()
+
+    @property
+    def memory(self) -> float:
+        """Vectors that are kept between steps beside the parameters."""
+        return len(self.transition(0.0)) - 1
 
     @final
     def transition(self, lam: Any) -> Num[ndarray, "*batch s s"]:
@@ -69,8 +94,8 @@ class Filter(ABC):
     def radius(self, lam: Any) -> Float[ndarray, "*batch"]:
         """Return the spectral radius of ``M(λ)``: the factor per step, once transients are gone.
 
-        At an edge multipliers can be multiple; there the radius is right to about 1e-8 only.
-        Ask `passband` whether a curvature is admissible.
+        Per transition, that is per `period`. At an edge multipliers can be multiple; there the
+        radius is right to about 1e-8 only. Ask `passband` whether a curvature is admissible.
         """
         return np.asarray(np.abs(self.multipliers(lam)).max(axis=-1))
 
@@ -95,6 +120,129 @@ class Filter(ABC):
         """Admissible intervals of negative curvature: saddles that attract the optimizer."""
         return self.passband().leaks
 
+    @property
+    @final
+    def gain(self) -> float:
+        """Speed ``c₁`` of flat modes: the slow multiplier is ``1 − c₁ λ + O(λ²)`` a step.
+
+        ``η`` for gradient descent, ``η / (1 − μ)`` with momentum. Compare edges at equal gain
+        only. With weight decay λ is counted from the curvature at which modes stand still, so
+        coupled decay does not change it. NaN where the slow multiplier is not simple there
+        (momentum 1) or flat modes are not let through.
+        """
+        return -self._slow()[1] / self.period
+
+    @property
+    @final
+    def kappa(self) -> float:
+        """The κ in ``log z = −c₁ (λ + κ λ² + …)`` of the slow multiplier z.
+
+        On smooth stretches the optimizer follows ``f + (κ/2) ‖∇f‖²``: ``η/2`` for gradient
+        descent, negative for methods that un-regularize. NaN where `gain` is.
+        """
+        z0, z1, z2 = self._slow()
+        return z2 / z1 - z1 / (2 * z0) if z1 else math.nan
+
+    def _slow(self) -> tuple[float, float, float]:
+        """Return the slow multiplier of one transition, as a series where modes stand still."""
+        still = (i.lower for i in self.passband() if i.lower <= 0 < i.upper and i.lower_exit == 1)
+        center = next(still, 0.0)
+        z = slow_multiplier(
+            Cycle.of(self.stages).series(center) if self.stages else self._series(center)
+        )
+        return z.a, z.b, z.c
+
+    def _series(self, center: float) -> tuple[ndarray, ndarray, ndarray]:
+        """Return the series of ``M(λ) − I`` from values on a small circle around its center."""
+        turns = np.exp(2j * np.pi * np.arange(16) / 16)
+        radius = (self.edge if 0 < self.edge < math.inf else 1.0) / 16
+        change = self._transition(center + radius * turns) - np.eye(len(self.transition(0.0)))
+        coefficients = np.fft.fft(change, axis=0).real / 16
+        return coefficients[0], coefficients[1] / radius, coefficients[2] / radius**2
+
+    @final
+    def noise(self, lam: Any) -> Float[ndarray, "*batch"]:
+        """Return the stationary variance ``S(λ)`` of the weights under unit gradient noise.
+
+        Noise is white from batch to batch; gradients of one step share their batch. Averaged over
+        the steps of a period. Infinite where nothing is stationary, NaN for filters that were
+        only measured. Gradient descent has ``η / (λ (2 − ηλ))``.
+
+        Args:
+            lam: Curvatures, any shape; real.
+
+        Returns:
+            Variances of the same shape, in displacement² / gradient².
+        """
+        lam = _real(as_curvature(lam))
+        if not self.stages:
+            return np.full(lam.shape, math.nan)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return stationary_variance(Cycle.of(self.stages, scaled=True), lam)
+
+    @final
+    def mean_square_edge(self, *, ratio: float) -> float:
+        """Return the sharpness at which small batches make the second moment of a mode grow.
+
+        Where the deterministic edge assumes the full gradient, here the curvature of a batch is
+        Gaussian around λ with standard deviation ``ratio · λ``, independent from batch to batch.
+        Heavy ball has ``2 (1 − μ²) / (η ((1 − μ) + ratio² (1 + μ)))``. A one-direction model.
+
+        Args:
+            ratio: Standard deviation over mean of a batch's curvature, ``≥ 0``; ``√((n − B) /
+                (B (n − 1)))`` times that of single samples.
+
+        Returns:
+            The edge, at most `edge`; NaN where it has no honest value: ``M(λ)`` is not a
+            polynomial, or is only measured, or there is no finite edge.
+        """
+        check_nonnegative(ratio=ratio)
+        edge = self.edge
+        if edge == 0:
+            return 0.0
+        if not self.stages or not math.isfinite(edge):
+            return math.nan
+        cycle = Cycle.of(self.stages, scaled=True)
+        return mean_square_edge(cycle, ratio=ratio, edge=edge) if cycle.is_polynomial else math.nan
+
+    @final
+    def overshoot(self, lam: float) -> Overshoot:
+        """Return how far powers of ``M(λ)`` rise, and a bracket of the Kreiss constant.
+
+        Norms depend on coordinates. These are displacements: positions as they are, stored
+        gradients times ``lr``. In them heavy ball rises to ``√5 √((1+μ)² + μ²) / (1 − μ)`` at the
+        end of its passband, 47 at momentum 0.9.
+
+        Args:
+            lam: One real curvature.
+
+        Returns:
+            Peak, its step, and the bracket; infinite outside the passband.
+        """
+        return overshoot(self._in_displacements(lam))
+
+    @final
+    def settling(self, lam: float, *, eps: float = 1e-3) -> float:
+        """Return after how many steps every start has shrunk to ``eps`` of its size, for good.
+
+        Counted in steps of the optimizer, in the coordinates of `overshoot`; infinite where the
+        radius is not below one, or within 2²⁰ transitions.
+        """
+        check_positive(eps=eps)
+        return settling(self._in_displacements(lam), eps=eps) * self.period
+
+    def _in_displacements(self, lam: float) -> Float[ndarray, "s s"]:
+        curvature = _real(as_curvature(lam))
+        if curvature.ndim:
+            raise ValueError(f"one curvature at a time; got {lam!r}.")
+        units = self._units
+        return units[:, None] * self.transition(curvature) / units
+
+    @property
+    def _units(self) -> Float[ndarray, " s"]:
+        """A displacement worth one unit of each slot of the transition."""
+        return np.ones(len(self.transition(0.0)))
+
 
 class LoopFilter(Filter):
     """A filter that is one loop, shown the curvature through a gradient oracle.
@@ -102,8 +250,6 @@ class LoopFilter(Filter):
     Subclasses say what the loop is; ``M(λ) = A + h(λ) b cᵀ`` follows, and the passband is the
     preimage under ``h`` of the loop's own.
     """
-
-    lr: float
 
     @property
     @abstractmethod
@@ -120,6 +266,11 @@ class LoopFilter(Filter):
     def gradients_per_step(self) -> float:
         return self.response.gradients
 
+    @property
+    @override
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage(self.loop, self.response),)
+
     @final
     @override
     def _transition(self, lam: Num[ndarray, "*batch"]) -> Num[ndarray, "*batch s s"]:
@@ -129,3 +280,52 @@ class LoopFilter(Filter):
     @override
     def _passband(self) -> Passband:
         return self.response.preimage(self.loop.admissible())
+
+    @property
+    @final
+    @override
+    def _units(self) -> Float[ndarray, " s"]:
+        return self.loop.units
+
+
+class CycleFilter(Filter):
+    """A filter whose period has several stages: ``M(λ)`` is their product."""
+
+    @property
+    @abstractmethod
+    @override
+    def stages(self) -> tuple[Stage, ...]:
+        """The period as linear maps, one after the other."""
+
+    @property
+    @final
+    def cycle(self) -> Cycle:
+        """The stages on their common state."""
+        return Cycle.of(self.stages)
+
+    @property
+    @override
+    def gradients_per_step(self) -> float:
+        return sum(stage.gradients for stage in self.stages) / self.period
+
+    @final
+    @override
+    def _transition(self, lam: Num[ndarray, "*batch"]) -> Num[ndarray, "*batch s s"]:
+        E = self.cycle.change(lam)
+        return np.eye(E.shape[-1]) + E
+
+    @override
+    def _passband(self) -> Passband:
+        return Cycle.of(self.stages, scaled=True).admissible()
+
+    @property
+    @final
+    @override
+    def _units(self) -> Float[ndarray, " s"]:
+        return self.cycle.units
+
+
+def _real(lam: ndarray) -> ndarray:
+    if np.iscomplexobj(lam):
+        raise ValueError("this needs real curvatures; complex ones have radius and multipliers.")
+    return lam

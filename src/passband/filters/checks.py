@@ -1,7 +1,10 @@
 """What an option must be: one place for the wording, so every filter refuses alike."""
 
 import math
-from typing import Any
+from typing import Any, Literal
+
+DecayPlacement = Literal["coupled", "loss", "decoupled"]
+PLACEMENTS: tuple[DecayPlacement, ...] = ("coupled", "loss", "decoupled")
 
 
 def check_positive(**options: float) -> None:
@@ -39,6 +42,28 @@ def check_momentum(momentum: float, *, nesterov: bool) -> None:
     check_finite(momentum=momentum)
     if nesterov and not momentum:
         raise ValueError("`nesterov` needs `momentum`, as in torch; got momentum=0.")
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    """Raise unless both forgetting factors lie in [0, 1), as in torch."""
+    if not (len(betas) == 2 and all(_is_number(beta) and 0 <= beta < 1 for beta in betas)):
+        raise ValueError(f"`betas` must be two numbers in [0, 1); got {betas!r}.")
+
+
+def check_fraction(**options: float) -> None:
+    """Raise unless every option lies in (0, 1]."""
+    for name, value in options.items():
+        if not (_is_number(value) and 0 < value <= 1):
+            raise ValueError(f"`{name}` must lie in (0, 1]; got {value!r}.")
+
+
+def check_delay(**options: int) -> None:
+    """Raise unless every option is a whole number, zero or above."""
+    for name, value in options.items():
+        if isinstance(value, bool) or not (
+            _is_number(value) and value >= 0 and value == int(value)
+        ):
+            raise ValueError(f"`{name}` must be a whole number, 0 or more; got {value!r}.")
 
 
 def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

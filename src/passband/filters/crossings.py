@@ -17,7 +17,7 @@ first would lose its digits.
 
 import cmath
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Literal, NamedTuple, final
@@ -27,15 +27,16 @@ from numpy import ndarray
 
 from passband._shapes import Num
 from passband.filters.passband import Interval, Passband
-from passband.filters.roots import real_roots
+from passband.filters.roots import Function, real_roots
 
 Exit = Literal["+1", "-1", "pair"]
-Change = Callable[[ndarray], ndarray]
+Change = Function
 """``E(μ) = M(μ) − I``: ``(k,) → (k, s, s)``."""
 
 _INSIDE = 1e-10  # over one, for a radius inside a gap: rounding of `eigvals`
 _TOUCHING = 1e-6  # over one, at an isolated point: there multipliers are multiple, error √eps
 _NEAR = 1e-6  # relative: a condition with a zero this close has no sign
+_LARGE = 1e3  # norm of M − I
 _SPLIT = 1e-10  # relative width of a gap that is none
 _ACROSS = np.array([0.21, 0.5, 0.83])  # where a gap is looked at
 
@@ -52,7 +53,7 @@ class Condition:
     """
 
     exit: Exit
-    value: Callable[[ndarray], ndarray]
+    value: Function
     zeros: Sequence[float] | None
 
 
@@ -74,24 +75,59 @@ def polynomial_conditions(
         degree: Bound on the degree of every minor of M; ``(s − 1)`` times that bounds the pairs.
         scale: A typical curvature, ``1 / lr`` say; right within a factor of a million.
     """
-    ways: list[tuple[Exit, Callable[[ndarray], ndarray], int]] = [
-        ("+1", drifts(change), degree),
-        ("-1", alternates(change), degree),
+
+    def of_one(mu: ndarray) -> ndarray:
+        return _if_large(norm := _norm(change(mu)), norm**size)
+
+    def of_pairs(mu: ndarray) -> ndarray:
+        E = change(mu)
+        compound = _norm(compound_change(E)) ** (size * (size - 1) // 2 - 1)
+        return _if_large(_norm(E), _norm(E) ** 2 * compound)
+
+    ways: list[tuple[Exit, Function, int, Function | None]] = [
+        ("+1", drifts(change), degree, of_one if size > 1 else None),
+        ("-1", alternates(change), degree, of_one if size > 1 else None),
     ]
     if size > 1:
-        ways.append(("pair", rotates(change), degree * (size - 1)))
-    return [
-        Condition(exit, value, real_roots(value, degree=bound, scale=scale))
-        for exit, value, bound in ways
-    ]
+        ways.append(("pair", rotates(change), degree * (size - 1), of_pairs))
+    with np.errstate(over="ignore", invalid="ignore"):
+        conditions = [
+            Condition(exit, value, real_roots(value, degree=bound, scale=scale, rounding=rounding))
+            for exit, value, bound, rounding in ways
+        ]
+        if conditions[0].zeros is None and size > 1:
+            value = others_drift(change)
+            zeros = real_roots(value, degree=degree, scale=scale, rounding=of_one)
+            conditions[0] = Condition("+1", value, zeros)
+    return conditions
 
 
-def drifts(change: Change) -> Callable[[ndarray], ndarray]:
+def _norm(matrices: ndarray) -> ndarray:
+    return np.linalg.norm(matrices, axis=(-2, -1))
+
+
+def _if_large(norm: ndarray, terms: ndarray) -> ndarray:
+    """Return what cancels in a condition where M is so large that it matters, and 0 elsewhere."""
+    return np.where(norm > _LARGE, terms, 0.0)
+
+
+def drifts(change: Change) -> Function:
     """Return ``μ ↦ det(I − M)``."""
     return lambda mu: np.linalg.det(-change(mu))
 
 
-def alternates(change: Change) -> Callable[[ndarray], ndarray]:
+def others_drift(change: Change) -> Function:
+    """Return ``Π (1 − zᵢ)`` without one multiplier that is 1 at every μ, as a sum of minors."""
+
+    def value(mu: ndarray) -> ndarray:
+        E = change(mu)
+        kept = [np.delete(np.arange(E.shape[-1]), i) for i in range(E.shape[-1])]
+        return np.sum([np.linalg.det(-E[:, k[:, None], k]) for k in kept], axis=0)
+
+    return value
+
+
+def alternates(change: Change) -> Function:
     """Return ``μ ↦ det(I + M)``."""
 
     def value(mu: ndarray) -> ndarray:
@@ -101,7 +137,7 @@ def alternates(change: Change) -> Callable[[ndarray], ndarray]:
     return value
 
 
-def rotates(change: Change) -> Callable[[ndarray], ndarray]:
+def rotates(change: Change) -> Function:
     """Return ``μ ↦ det(I − C₂(M))``."""
     return lambda mu: np.linalg.det(-compound_change(change(mu)))
 
@@ -132,6 +168,11 @@ def admissible_set(change: Change, conditions: Sequence[Condition]) -> Passband:
         conditions: All ways to reach the circle. One without zeros in reach may be left out
             where its value is too dear; then gaps are decided by eigenvalues alone.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow is outside, see `_radius`
+        return _assembled(change, conditions)
+
+
+def _assembled(change: Change, conditions: Sequence[Condition]) -> Passband:
     crossings = _distinct(
         sorted(_Crossing(zero, c.exit) for c in conditions for zero in c.zeros or ())
     )

@@ -1,16 +1,30 @@
 """One mode of an optimizer as a feedback loop around the curvature."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
 from numpy import ndarray
 
 from passband._shapes import Float, Num
-from passband.filters.crossings import Condition, admissible_set, alternates, drifts, rotates
+from passband.filters.crossings import (
+    Condition,
+    admissible_set,
+    alternates,
+    drifts,
+    others_drift,
+    rotates,
+)
 from passband.filters.nyquist import crossing_at, crossings_by_pairs
 from passband.filters.passband import Passband
+from passband.filters.roots import real_roots
+
+_LARGEST_COMPOUND = 6  # states; beyond, the sign of the pairs is left to the eigenvalues
+
+
+def _unset() -> ndarray:
+    return np.empty(0)
 
 
 @final
@@ -28,8 +42,8 @@ class Loop:
         c: Where the gradient is taken, shape ``(s,)``.
         x: The weights that count, shape ``(s,)``: what is evaluated and saved.
         slots: What each entry of the state holds; ``theta`` is the parameter of the optimizer.
-        units: A displacement worth one unit of each slot, shape ``(s,)``; 1 for positions, ``lr``
-            for stored gradients. Norms are taken in these units.
+        units: A displacement worth one unit of each slot, shape ``(s,)``: 1 for positions, ``lr``
+            for stored gradients. Norms are taken in these units. By default all are 1.
     """
 
     D: Float[ndarray, "s s"]
@@ -37,14 +51,14 @@ class Loop:
     c: Float[ndarray, " s"]
     x: Float[ndarray, " s"]
     slots: tuple[str, ...] = ()
-    units: Float[ndarray, " s"] | None = None
+    units: Float[ndarray, " u"] = field(default_factory=_unset)
 
     def __post_init__(self) -> None:
         size = len(self.b)
         if not self.slots:
-            named = ("theta", *(f"memory{i}" for i in range(1, size)))
-            object.__setattr__(self, "slots", named)
-        if self.units is None:
+            slots = ("theta", *(f"memory{i}" for i in range(1, size)))
+            object.__setattr__(self, "slots", slots)
+        if not len(self.units):
             object.__setattr__(self, "units", np.ones(size))
 
     @classmethod
@@ -76,7 +90,30 @@ class Loop:
             c=point[:-1],
             x=(point if weights is None else weights)[:-1],
             slots=slots,
-            units=np.array([(units or {}).get(slot, 1.0) for slot in slots]) if slots else None,
+            units=np.array([(units or {}).get(slot, 1.0) for slot in slots]),
+        )
+
+    def embedded(self, units: Mapping[str, float], *, scaled: bool) -> "Loop":
+        """Return the same loop on a larger state, of which it leaves the rest alone.
+
+        Args:
+            units: The slots of the larger state, with their units.
+            scaled: Count every slot in displacements.
+        """
+        slots = tuple(units)
+        scale = np.array([units[slot] if scaled else 1.0 for slot in slots])
+        at = np.array([slots.index(slot) for slot in self.slots])
+        size = len(slots)
+        D, b, c, x = np.zeros((size, size)), np.zeros(size), np.zeros(size), np.zeros(size)
+        D[np.ix_(at, at)] = self.D
+        b[at], c[at], x[at] = self.b, self.c, self.x
+        return Loop(
+            D=scale[:, None] * D / scale,
+            b=scale * b,
+            c=c / scale,
+            x=x / scale,
+            slots=slots,
+            units=np.ones(size) if scaled else np.array(list(units.values())),
         )
 
     def change(self, mu: Num[ndarray, "*batch"]) -> Num[ndarray, "*batch s s"]:
@@ -89,11 +126,17 @@ class Loop:
 
     def admissible(self) -> Passband:
         """Return ``{μ : radius ≤ 1}``, complete and at any scale."""
+        drift, at_one = drifts(self.change), crossing_at(self.D, self.b, self.c, z=1.0)
+        if at_one is None and len(self.b) > 1:  # a multiplier stays at 1 and hides the others
+            drift = others_drift(self.change)
+            at_one = real_roots(drift, degree=1, scale=1.0)
         conditions = [
-            Condition("+1", drifts(self.change), crossing_at(self.D, self.b, self.c, z=1.0)),
+            Condition("+1", drift, at_one),
             Condition("-1", alternates(self.change), crossing_at(self.D, self.b, self.c, z=-1.0)),
         ]
         if len(self.b) > 1:
             pairs = crossings_by_pairs(self.D, self.b, self.c)
-            conditions.append(Condition("pair", rotates(self.change), pairs))
+            known = len(self.b) <= _LARGEST_COMPOUND
+            value = rotates(self.change) if known else np.ones_like
+            conditions.append(Condition("pair", value, pairs))
         return admissible_set(self.change, conditions)

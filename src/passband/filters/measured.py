@@ -40,7 +40,7 @@ class Measured(Filter):
     scale: float
     error: float
     gradients: float
-    period: int = 1
+    period: int = 1  # pyright: ignore[reportIncompatibleMethodOverride] - stored here
     notes: tuple[str, ...] = ()
 
     @property

@@ -7,7 +7,6 @@ real: ``Im D(z) N(z)* = 0``, which divided by ``sin θ`` is a polynomial in ``co
 gain margin of control theory, with every crossing found. Nothing depends on a scale.
 """
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -15,15 +14,18 @@ from numpy import ndarray
 
 from passband.filters.roots import chebyshev_coefficients, chebyshev_nodes, polish, roots_inside
 
+_TINY = 1e-300
 _VANISHES = 1e-14  # relative: a polynomial this small is zero identically
 
 
-def crossing_at(D: ndarray, b: ndarray, c: ndarray, *, z: float) -> list[float]:
-    """Return the curvature that puts a multiplier at z = ±1, if there is one."""
-    denominator, numerator = _loop_gain(D, b, c, np.array([z - 1.0]))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mu = float((denominator / numerator)[0])
-    return [mu] if math.isfinite(mu) else []
+def crossing_at(D: ndarray, b: ndarray, c: ndarray, *, z: float) -> list[float] | None:
+    """Return the curvature that puts a multiplier at z = ±1, if any, or None if all do."""
+    denominator, numerator = (
+        float(v[0]) for v in _loop_gain(D, b, c, np.array([z - 1.0]), det=_determinant)
+    )
+    if denominator == numerator == 0:
+        return None
+    return [denominator / numerator] if abs(numerator) > _TINY * abs(denominator) else []
 
 
 def crossings_by_pairs(D: ndarray, b: ndarray, c: ndarray) -> list[float] | None:
@@ -39,28 +41,22 @@ def crossings_by_pairs(D: ndarray, b: ndarray, c: ndarray) -> list[float] | None
 
     def slope(angle: ndarray) -> ndarray:
         """Return ``Im D N* / sin θ``."""
-        denominator, numerator = _loop_gain(D, b, c, _less_one(angle))
+        denominator, numerator = _loop_gain(D, b, c, _less_one(angle), det=np.linalg.det)
         return np.imag(denominator * np.conj(numerator)) / np.sin(angle)
 
     nodes = chebyshev_nodes(len(b) - 1)
     angles = np.arccos(nodes)
-    denominator, numerator = _loop_gain(D, b, c, _less_one(angles))
+    denominator, numerator = _loop_gain(D, b, c, _less_one(angles), det=np.linalg.det)
     size = np.abs(denominator).max() * np.abs(numerator).max()
-    values = slope(angles)
+    values = np.imag(denominator * np.conj(numerator)) / np.sin(angles)
     if np.abs(values).max() <= _VANISHES * size:
         return None
-    crossings: list[float] = []
-    for x in roots_inside(chebyshev_coefficients(values)):
-        angle = _polished(slope, math.acos(min(max(x, -1.0), 1.0)))
-        denominator, numerator = _loop_gain(D, b, c, _less_one(np.array([angle])))
-        if abs(numerator[0]) > _VANISHES * abs(denominator[0]) * np.abs(b).max():
-            crossings.append(float(np.real(denominator / numerator)[0]))
-    return crossings
-
-
-def _polished(slope: Callable[[ndarray], ndarray], angle: float) -> float:
-    """Return a crossing's angle to the last digit; small ones lose theirs in the cosine."""
-    return angle if angle in {0.0, math.pi} else polish(slope, angle, widest=1e-3)
+    roots = roots_inside(chebyshev_coefficients(values))
+    # a small angle loses its digits in the cosine, and gets them back here
+    turning = polish(slope, np.arccos(roots[np.abs(roots) < 1]))
+    denominator, numerator = _loop_gain(D, b, c, _less_one(turning), det=_determinant)
+    reached = np.abs(numerator) > _TINY * np.abs(denominator)
+    return np.real(denominator[reached] / numerator[reached]).tolist()
 
 
 def _less_one(angle: ndarray) -> ndarray:
@@ -68,16 +64,16 @@ def _less_one(angle: ndarray) -> ndarray:
     return 2j * np.sin(angle / 2) * np.exp(0.5j * angle)
 
 
-def _loop_gain(D: ndarray, b: ndarray, c: ndarray, w: ndarray) -> tuple[ndarray, ndarray]:
+def _loop_gain(
+    D: ndarray, b: ndarray, c: ndarray, w: ndarray, *, det: Callable[[ndarray], ndarray]
+) -> tuple[ndarray, ndarray]:
     """Return ``D(z)`` and ``N(z)`` at ``z = 1 + w``, as determinants."""
-    resolvent = w[:, None, None] * np.eye(len(b)) - D
-    bordered = np.block(
-        [
-            [resolvent, np.broadcast_to(b[:, None], (len(w), len(b), 1))],
-            [np.broadcast_to(c, (len(w), 1, len(b))), np.zeros((len(w), 1, 1))],
-        ]
-    )
-    return _determinant(resolvent), -_determinant(bordered)
+    size = len(b)
+    bordered = np.zeros((len(w), size + 1, size + 1), dtype=w.dtype)
+    bordered[:, :size, :size] = w[:, None, None] * np.eye(size) - D
+    bordered[:, :size, size] = b
+    bordered[:, size, :size] = c
+    return det(bordered[:, :size, :size]), -det(bordered)
 
 
 def _determinant(matrices: ndarray) -> ndarray:

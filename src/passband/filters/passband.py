@@ -33,6 +33,10 @@ class Interval:
     lower_exit: complex | None = None
     upper_exit: complex | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lower", float(self.lower) + 0.0)  # there is one zero
+        object.__setattr__(self, "upper", float(self.upper) + 0.0)
+
     @property
     def is_point(self) -> bool:
         """Whether the interval is a single curvature."""

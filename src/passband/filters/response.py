@@ -9,13 +9,10 @@ turning points ``h`` is monotone and takes every value once.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
-from numpy import ndarray
 from scipy.optimize import brentq
-from typing_extensions import override
 
 from passband.filters.passband import Interval, Passband
 
@@ -41,7 +38,7 @@ class Response(ABC):
 
     @property
     @abstractmethod
-    def gradients(self) -> int:
+    def gradients(self) -> float:
         """Gradient evaluations behind one value; a Hessian-vector product counts as one."""
 
     @abstractmethod
@@ -81,29 +78,28 @@ class Response(ABC):
     @final
     def preimage(self, passband: Passband) -> Passband:
         """Return ``{λ : h(λ) in passband}``, boundaries correct to rounding."""
+        slack = _TANGENT * max((abs(self.at(end)) for end in self.turning_points()), default=0.0)
         found = [
             part
             for piece in self.pieces()
             for interval in passband
-            if (part := self._preimage_in(piece, interval)) is not None
+            if (part := self._preimage_in(piece, interval, slack)) is not None
         ]
         return Passband.union(found)
 
-    def _preimage_in(self, piece: Piece, target: Interval) -> Interval | None:
-        """Return the part of ``piece`` that ``h`` maps into ``target``."""
+    def _preimage_in(self, piece: Piece, target: Interval, slack: float) -> Interval | None:
+        """Return the part of ``piece`` that ``h`` maps into ``target``, up to ``slack``."""
         low, high = sorted(
             [(piece.at_lower, piece.lower), (piece.at_upper, piece.upper)],
             key=lambda end: end[0],
         )
-        size = min(abs(piece.lower), abs(piece.upper))  # h(λ) ≈ λ: values are of this size too
-        slack = _TANGENT * size if math.isfinite(size) else 0.0
         if low[0] > target.upper + slack or high[0] < target.lower - slack:
             return None
         first, last = low[1], high[1]
         if low[0] < target.lower - slack:
-            first = self._solve(piece, target.lower) if target.lower < high[0] else high[1]
+            first = self.solve(piece, target.lower) if target.lower < high[0] else high[1]
         if high[0] > target.upper + slack:
-            last = self._solve(piece, target.upper) if target.upper > low[0] else low[1]
+            last = self.solve(piece, target.upper) if target.upper > low[0] else low[1]
         first_exit = target.lower_exit if low[0] <= target.lower + slack else None
         last_exit = target.upper_exit if high[0] >= target.upper - slack else None
         if first == last:
@@ -112,7 +108,7 @@ class Response(ABC):
             first, last, first_exit, last_exit = last, first, last_exit, first_exit
         return Interval(first, last, lower_exit=first_exit, upper_exit=last_exit)
 
-    def _solve(self, piece: Piece, value: float) -> float:
+    def solve(self, piece: Piece, value: float) -> float:
         """Return the one ``λ`` in ``piece`` with ``h(λ) = value``."""
 
         def excess(lam: float) -> float:
@@ -134,201 +130,3 @@ class Response(ABC):
             return lower if math.isinf(lower) else upper
         rtol = 4 * float(np.finfo(np.float64).eps)
         return float(brentq(excess, lower, upper, xtol=1e-300, rtol=rtol, maxiter=2000))  # pyright: ignore[reportArgumentType]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Identity(Response):
-    """The gradient at the weights: ``h(λ) = λ``."""
-
-    @property
-    @override
-    def degree(self) -> int:
-        return 1
-
-    @property
-    @override
-    def gradients(self) -> int:
-        return 1
-
-    @override
-    def __call__(self, lam: Any) -> Any:
-        return lam
-
-    @override
-    def sensitivity(self, lam: Any) -> Any:
-        return np.ones_like(lam)
-
-    @override
-    def turning_points(self) -> Sequence[float]:
-        return ()
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Decay(Response):
-    """Gradient of the loss plus ``ω/2 · ‖θ‖²``: ``h(λ) = λ + ω``."""
-
-    weight_decay: float
-
-    @property
-    @override
-    def degree(self) -> int:
-        return 1
-
-    @property
-    @override
-    def gradients(self) -> int:
-        return 1
-
-    @override
-    def __call__(self, lam: Any) -> Any:
-        return lam + self.weight_decay
-
-    @override
-    def sensitivity(self, lam: Any) -> Any:
-        return np.ones_like(lam)
-
-    @override
-    def turning_points(self) -> Sequence[float]:
-        return ()
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Ascent(Response):
-    """Gradient after ``k`` unnormalized ascent steps of size ``ρ``: ``h(λ) = λ (1 + ρλ)ᵏ``."""
-
-    rho: float
-    steps: int = 1
-
-    @property
-    @override
-    def degree(self) -> int:
-        return self.steps + 1
-
-    @property
-    @override
-    def gradients(self) -> int:
-        return self.steps + 1
-
-    @override
-    def __call__(self, lam: Any) -> Any:
-        return lam * (1 + self.rho * lam) ** self.steps
-
-    @override
-    def sensitivity(self, lam: Any) -> Any:
-        return (1 + self.rho * lam) ** self.steps
-
-    @override
-    def turning_points(self) -> Sequence[float]:
-        if self.rho == 0:
-            return ()
-        vertex = -1 / (self.rho * (self.steps + 1))
-        return sorted([vertex, -1 / self.rho]) if self.steps > 1 else [vertex]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class HessianAscent(Response):
-    """Gradient at ``θ + ρ H ∇f(θ)``: ``h(λ) = λ (1 + ρλ²)``."""
-
-    rho: float
-
-    @property
-    @override
-    def degree(self) -> int:
-        return 3
-
-    @property
-    @override
-    def gradients(self) -> int:
-        return 3
-
-    @override
-    def __call__(self, lam: Any) -> Any:
-        return lam * (1 + self.rho * lam * lam)
-
-    @override
-    def sensitivity(self, lam: Any) -> Any:
-        return 1 + self.rho * lam * lam
-
-    @override
-    def turning_points(self) -> Sequence[float]:
-        if self.rho >= 0:
-            return ()
-        vertex = 1 / math.sqrt(-3 * self.rho)
-        return [-vertex, vertex]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Chain(Response):
-    """One oracle around another: ``h(λ) = outer(inner(λ))``."""
-
-    inner: Response
-    outer: Response
-
-    @property
-    @override
-    def degree(self) -> int:
-        return self.inner.degree * self.outer.degree
-
-    @property
-    @override
-    def gradients(self) -> int:
-        return self.inner.gradients * self.outer.gradients
-
-    @override
-    def __call__(self, lam: Any) -> Any:
-        return self.outer(self.inner(lam))
-
-    @override
-    def sensitivity(self, lam: Any) -> Any:
-        return self.outer.sensitivity(self.inner(lam)) * self.inner.sensitivity(lam)
-
-    @override
-    def turning_points(self) -> Sequence[float]:
-        points = Passband(tuple(Interval(p, p) for p in self.outer.turning_points()))
-        inherited = {end for interval in self.inner.preimage(points) for end in interval}
-        return sorted({*self.inner.turning_points(), *inherited})
-
-
-def chain(*responses: Response) -> Response:
-    """Return the oracles applied one after the other, the first to ``λ`` itself.
-
-    Order is meaning: ``chain(Decay(w), Ascent(rho))`` has the decay in the loss, where it is
-    climbed too; ``chain(Ascent(rho), Decay(w))`` has it in the base optimizer.
-    """
-    result: Response = Identity()
-    for response in responses:
-        if isinstance(response, Identity):
-            continue
-        result = response if isinstance(result, Identity) else Chain(result, response)
-    return result
-
-
-def as_curvature(lam: Any) -> ndarray:
-    """Return curvatures as a float64 or complex128 array; tensors of any device are welcome."""
-    if hasattr(lam, "detach"):
-        lam = lam.detach().cpu().resolve_conj().resolve_neg()
-        lam = (lam.to(dtype=_wide(lam))).numpy()
-    array = np.asarray(lam)
-    if array.dtype == object or array.dtype.kind in "USV":
-        raise TypeError(f"curvatures must be numbers; got {lam!r}.")
-    array = array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
-    if not np.isfinite(array).all():
-        bad = int(np.size(array) - np.isfinite(array).sum())
-        raise ValueError(
-            f"curvatures must be finite; got {bad} of {np.size(array)} that are NaN or infinite. "
-            "Drop them first: an eigenvalue that is not finite was not computed."
-        )
-    return array
-
-
-def _wide(tensor: Any) -> Any:
-    """Return torch's double precision type for a tensor, without importing torch here."""
-    import sys
-
-    torch = sys.modules["torch"]
-    return torch.complex128 if tensor.is_complex() else torch.float64

@@ -7,11 +7,13 @@ Chebyshev nodes, exactly for its degree; the roots are eigenvalues of the collea
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import numpy as np
 from numpy import ndarray
 from numpy.polynomial import chebyshev
-from scipy.optimize import brentq
+
+from passband._shapes import Bool, Float
 
 Function = Callable[[ndarray], ndarray]
 
@@ -20,14 +22,23 @@ LARGEST_DEGREE = 400
 _SMALLEST, _LARGEST = -40.0, 30.0  # binary orders of the scale between 0 and infinity
 _OCTAVES = 16.0  # values of a polynomial may grow by 2¹⁶ over one interval
 _VANISHES = 1e-14  # a condition below this everywhere near the scale is zero identically
+_ROUNDING = 1e-13  # of the terms that cancel
 _SAME = 1e-7  # relative: roots this close are one double root, split by rounding
 _NODES = 32  # polynomials of higher degree are resolved by cutting intervals, not by more nodes
 _RESOLVED = 1e-13  # relative: the last coefficients of an interval that needs no cutting
+_STEEP = 1e4  # ratio of values over an interval that leaves twelve digits
 _SPLITS = 12  # times an interval may be cut in two
 _CONSTANT = 1e-13  # an affine function that changes less than this has no root
 
 
-def real_roots(function: Function, *, degree: int, scale: float) -> list[float] | None:
+def real_roots(
+    function: Function,
+    *,
+    degree: int,
+    scale: float,
+    only: Literal["all", "below"] = "all",
+    rounding: Function | None = None,
+) -> list[float] | None:
     """Return the real roots of a polynomial in ascending order, or None if it is zero.
 
     A multiple root comes back once. So does a close pair of complex roots, as its real part: it
@@ -45,7 +56,10 @@ def real_roots(function: Function, *, degree: int, scale: float) -> list[float] 
     nodes = chebyshev_nodes(min(degree, _NODES))
     growth = min(2.0, _OCTAVES / degree)  # binary orders spanned by one interval
     positive = scale * np.exp2(np.arange(_SMALLEST, _LARGEST + growth, growth))
-    ends = np.concatenate([-positive[::-1], positive])
+    if only == "below":
+        ends = np.append(positive[positive < scale], scale)
+    else:
+        ends = np.concatenate([-positive[::-1], positive])
     left, right = ends[:-1], ends[1:]
 
     roots: list[float] = []
@@ -56,14 +70,18 @@ def real_roots(function: Function, *, degree: int, scale: float) -> list[float] 
         values = values.reshape(len(middle), -1)
         values[~np.isfinite(values).all(axis=1)] = 0.0  # beyond double precision: far outside
         size = np.abs(values).max(axis=1, keepdims=True)
+        if rounding is not None:
+            terms = np.nan_to_num(rounding(middle), nan=math.inf)
+            values[size[:, 0] <= _ROUNDING * terms] = 0.0
+            size = np.abs(values).max(axis=1, keepdims=True)
         seen = max(seen, float(size[np.abs(middle) < 4 * scale].max(initial=0.0)))
         if seen < _VANISHES:
             return None
         coefficients = chebyshev_coefficients(values / np.where(size > 0, size, 1.0))
         rest = np.abs(coefficients[:, 1:]).sum(axis=1)
         may_vanish = (np.abs(coefficients[:, 0]) <= rest * (1 + 1e-9)) & (size[:, 0] > 0)
-        coarse = np.abs(coefficients[:, -2:]).max(axis=1) > _RESOLVED
-        coarse &= may_vanish & (degree > _NODES)
+        coarse = (np.abs(coefficients[:, -2:]).max(axis=1) > _RESOLVED) & (degree > _NODES)
+        coarse = may_vanish & (coarse | _steep(values))
         for index in np.flatnonzero(may_vanish & ~coarse):
             for root in roots_inside(coefficients[index]):
                 mu = float(middle[index] + half[index] * root)
@@ -74,29 +92,43 @@ def real_roots(function: Function, *, degree: int, scale: float) -> list[float] 
             np.concatenate([left[coarse], middle[coarse]]),
             np.concatenate([middle[coarse], right[coarse]]),
         )
-    return [polish(function, root) for root in _merged(roots)]
+    return polish(function, np.array(_merged(roots))).tolist()
 
 
-def polish(function: Function, root: float, *, widest: float = 1e-9) -> float:
-    """Return a simple root to the last digit; leave a root without change of sign as it is.
+def _steep(values: Float[ndarray, "i d"]) -> Bool[ndarray, " i"]:
+    """Return on which intervals values differ so much that the small ones have lost digits."""
+    if values.shape[1] < 6:
+        return np.zeros(len(values), dtype=np.bool_)
+    parts = np.stack([np.abs(p).max(axis=1) for p in np.array_split(values, 3, axis=1)], axis=1)
+    return parts.max(axis=1) > _STEEP * parts.min(axis=1)
 
-    Args:
-        function: Changes its sign at the root.
-        root: Approximate.
-        widest: Largest relative distance at which a change of sign is looked for.
+
+def polish(function: Function, roots: Float[ndarray, " k"]) -> Float[ndarray, " k"]:
+    """Return simple roots to the last digit, by bisection of all at once.
+
+    A root without a change of sign within 1e-4 of it is left as it is.
     """
-
-    def value(at: float) -> float:
-        return float(function(np.array([at]))[0])
-
-    width = 1e-13
-    while width <= widest * 1.001:
-        left, right = root - width * abs(root), root + width * abs(root)
-        if value(left) * value(right) < 0:
-            rtol = 4 * float(np.finfo(np.float64).eps)
-            return float(brentq(value, left, right, xtol=1e-300, rtol=rtol))  # pyright: ignore[reportArgumentType]
-        width *= 100
-    return root
+    lower, upper = roots.copy(), roots.copy()
+    rising = np.zeros(len(roots))
+    for width in (1e-13, 1e-10, 1e-7, 1e-4):
+        open_ = rising == 0
+        if not open_.any():
+            break
+        reach = width * np.abs(roots[open_])
+        left, right = roots[open_] - reach, roots[open_] + reach
+        signs = np.sign(function(left)), np.sign(function(right))
+        found = signs[0] * signs[1] < 0
+        lower[open_] = np.where(found, left, roots[open_])
+        upper[open_] = np.where(found, right, roots[open_])
+        rising[open_] = np.where(found, signs[1], 0.0)
+    middle = (lower + upper) / 2
+    while (apart := (lower < middle) & (middle < upper)).any():
+        above = np.zeros(len(roots), dtype=np.bool_)
+        above[apart] = np.sign(function(middle[apart])) * rising[apart] > 0
+        upper = np.where(apart & above, middle, upper)
+        lower = np.where(apart & ~above, middle, lower)
+        middle = (lower + upper) / 2
+    return middle
 
 
 def _merged(roots: Iterable[float]) -> list[float]:

@@ -7,8 +7,17 @@ import numpy as np
 from typing_extensions import override
 
 from passband.filters.base import Loop, LoopFilter
-from passband.filters.checks import check_finite, check_momentum, check_nonnegative, check_positive
-from passband.filters.response import Decay, Identity, Response
+from passband.filters.checks import (
+    PLACEMENTS,
+    DecayPlacement,
+    check_choice,
+    check_finite,
+    check_momentum,
+    check_nonnegative,
+    check_positive,
+)
+from passband.filters.oracles import Decay, Identity
+from passband.filters.response import Response
 
 
 @final
@@ -28,7 +37,9 @@ class SGD(LoopFilter):
             the passband is empty or excludes 0.
         dampening: Fraction of the gradient kept out of the buffer. Needs momentum.
         nesterov: Look ahead along the buffer. Needs momentum and no dampening.
-        weight_decay: Added to every curvature.
+        weight_decay: ``ω ≥ 0``, added to every curvature as in torch.
+        decay: ``"decoupled"`` shrinks the weights by ``1 − ηω`` a step instead, as AdamW does;
+            ``"loss"`` is the same as ``"coupled"`` here, see `USAM`.
 
     Raises:
         ValueError: If an option is out of range, or useless in torch.
@@ -46,12 +57,14 @@ class SGD(LoopFilter):
     dampening: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
+    decay: DecayPlacement = "coupled"
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr)
         check_momentum(self.momentum, nesterov=self.nesterov)
         check_nonnegative(weight_decay=self.weight_decay)
         check_finite(dampening=self.dampening)
+        check_choice("decay", self.decay, PLACEMENTS)
         if self.dampening and not self.momentum:
             raise ValueError("`dampening` needs `momentum`; torch ignores it without.")
         if self.dampening and self.nesterov:
@@ -60,7 +73,8 @@ class SGD(LoopFilter):
     @property
     @override
     def response(self) -> Response:
-        return Decay(self.weight_decay) if self.weight_decay else Identity()
+        coupled = self.weight_decay and self.decay != "decoupled"
+        return Decay(self.weight_decay) if coupled else Identity()
 
     @property
     @override
@@ -70,6 +84,7 @@ class SGD(LoopFilter):
             momentum=self.momentum,
             dampening=self.dampening,
             nesterov=self.nesterov,
+            shrink=self.weight_decay if self.decay == "decoupled" else 0.0,
         )
 
 
