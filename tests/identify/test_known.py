@@ -41,11 +41,44 @@ def weights() -> list[torch.Tensor]:
             optim.HessianUSAM(weights(), lr=0.1, rho=0.2, momentum=0.5, nesterov=True),
             filters.HessianUSAM(lr=0.1, rho=0.2, momentum=0.5, nesterov=True),
         ),
+        (
+            optim.SharpnessAware(
+                torch.optim.SGD(weights(), lr=0.1, momentum=0.5), rho=0.2, steps=2
+            ),
+            filters.USAM(lr=0.1, rho=0.2, steps=2, momentum=0.5),
+        ),
+        (
+            optim.DerivativeSGD(weights(), lr=0.1, strength=0.2, momentum=0.5),
+            filters.DerivativeAction(lr=0.1, strength=0.2, momentum=0.5),
+        ),
+        (
+            optim.SecantSGD(weights(), lr=0.1, strength=0.2),
+            filters.Secant(lr=0.1, strength=0.2),
+        ),
+        (
+            optim.ExtrapolatedSGD(weights(), lr=0.1, momentum=0.5, extrapolation=1.5),
+            filters.ExtrapolatedNesterov(lr=0.1, momentum=0.5, extrapolation=1.5),
+        ),
     ],
     ids=repr,
 )
 def test_reads_every_option(optimizer: torch.optim.Optimizer, expected: filters.Filter) -> None:
     assert pb.filter_of(optimizer) == expected
+
+
+def test_one_gradient_optimizers_meet_the_edge_they_were_made_for() -> None:
+    for optimizer in (
+        optim.DerivativeSGD(weights(), lr=0.1, edge=7.0, momentum=0.9),
+        optim.SecantSGD(weights(), lr=0.1, edge=7.0, momentum=0.9),
+        optim.ExtrapolatedSGD(weights(), lr=0.1, edge=7.0, momentum=0.9),
+    ):
+        assert pb.filter_of(optimizer).edge == pytest.approx(7.0, rel=1e-7)
+
+
+def test_weight_decay_takes_its_share_of_a_wanted_edge() -> None:
+    optimizer = optim.DerivativeSGD(weights(), lr=0.1, edge=7.0, momentum=0.9, weight_decay=0.01)
+
+    assert pb.filter_of(optimizer).edge == pytest.approx(6.99, rel=1e-7)
 
 
 def test_a_subclass_may_step_differently_and_is_measured() -> None:

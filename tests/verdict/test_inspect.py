@@ -144,6 +144,13 @@ def test_sam_is_frozen_at_the_measured_gradient_norm() -> None:
     assert verdict.filter.gradient_norm == verdict.gradient_norm
 
 
+def test_preconditioned_filters_are_not_judged_by_the_plain_hessian() -> None:
+    model, data = problem()
+
+    with pytest.raises(NotAFilterError, match="preconditioned curvature"):
+        pb.inspect(model, mse, data, torch.optim.Adam(model.parameters()))
+
+
 def test_a_filter_stands_in_for_an_optimizer() -> None:
     model, data = problem()
 

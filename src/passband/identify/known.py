@@ -44,10 +44,12 @@ def filter_of(
     if not -len(groups) <= group < len(groups):
         raise IndexError(f"the optimizer has {len(groups)} parameter groups; got group={group}.")
     name = type(optimizer).__name__
-    known = _KNOWN.get(type(optimizer))
+    known, options = _known(optimizer), dict(groups[group])
     if known is None:
         return measure(optimizer, group)
-    options = dict(groups[group])
+    if isinstance(optimizer, optim.SharpnessAware):
+        options |= {"rho": options.get("ascent_rho", optimizer.rho), "steps": optimizer.steps}
+        options |= {"decay": "coupled"}
     options["lr"] = _number(options["lr"])
     if not (options["lr"] > 0 and math.isfinite(options["lr"])):
         raise NotAFilterError(
@@ -107,9 +109,45 @@ def _sam(group: Group, gradient_norm: float | None) -> Filter:
     return filters.SAM(gradient_norm=gradient_norm, **_shared(group))
 
 
+def _derivative(group: Group, _: float | None) -> Filter:
+    return filters.DerivativeAction(strength=_number(group["strength"]), **_memory(group))
+
+
+def _secant(group: Group, _: float | None) -> Filter:
+    return filters.Secant(strength=_number(group["strength"]), **_memory(group))
+
+
+def _extrapolated(group: Group, _: float | None) -> Filter:
+    extrapolation = _number(group["extrapolation"])
+    return filters.ExtrapolatedNesterov(extrapolation=extrapolation, **_memory(group))
+
+
+def _memory(group: Group) -> dict[str, Any]:
+    return {"lr": group["lr"], "momentum": _number(group["momentum"])}
+
+
 _KNOWN: dict[type, Callable[[Group, float | None], Filter]] = {
     torch.optim.SGD: _sgd,
     optim.USAM: _usam,
     optim.HessianUSAM: _hessian_usam,
     optim.SAM: _sam,
 }
+_WITHOUT_DECAY: dict[type, Callable[[Group, float | None], Filter]] = {
+    optim.DerivativeSGD: _derivative,
+    optim.ExtrapolatedSGD: _extrapolated,
+    optim.SecantSGD: _secant,
+}
+
+
+def _known(optimizer: torch.optim.Optimizer) -> Callable[[Group, float | None], Filter] | None:
+    """Return how to read the filter of a group, or None where it has to be measured."""
+    kind = type(optimizer)
+    plain = all(not group.get("weight_decay") for group in optimizer.param_groups)
+    if kind in _WITHOUT_DECAY:
+        return _WITHOUT_DECAY[kind] if plain else None
+    if isinstance(optimizer, optim.SharpnessAware):
+        undamped = all(not group.get("dampening") for group in optimizer.param_groups)
+        if type(optimizer.base) is not torch.optim.SGD or not undamped:
+            return None
+        return _sam if optimizer.normalize else _usam
+    return _KNOWN.get(kind)

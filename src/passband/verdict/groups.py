@@ -17,6 +17,7 @@ from typing_extensions import override
 from passband._shapes import Float
 from passband.errors import NotAFilterError
 from passband.filters import SGD, Filter
+from passband.filters.measured import Measured
 from passband.identify import filter_of
 from passband.operators import LinearOperator
 from passband.problem import Objective
@@ -71,6 +72,12 @@ def plan(optimizer: Optimizer, objective: Objective, *, gradient_norm: float | N
     owner = group_of_each(optimizer, objective)
     used = sorted(set(owner))
     filters = [filter_of(optimizer, index, gradient_norm=gradient_norm) for index in used]
+    if any(map(_is_preconditioned, filters)):
+        raise NotAFilterError(
+            f"the filter of {type(optimizer).__name__} is one of preconditioned curvature, which "
+            "is not measured here yet. `filter_of(optimizer)` gives its passband; judge it with "
+            "`judge` and a spectrum of P^(-1/2) H P^(-1/2)."
+        )
     if all(filter == filters[0] for filter in filters):
         return Plan(filters[0])
     differing = _differing(filters)
@@ -129,6 +136,10 @@ def weight_decays(optimizer: Optimizer, objective: Objective) -> Float[Tensor, "
         for i in group_of_each(optimizer, objective)
     ]
     return _diagonal(objective, decays)
+
+
+def _is_preconditioned(filter: Filter) -> bool:
+    return isinstance(filter, Measured) and any("preconditioned" in note for note in filter.notes)
 
 
 def _diagonal(objective: Objective, values: Sequence[float]) -> Tensor:
