@@ -228,6 +228,16 @@ def test_missing_and_damaged_records_are_named_and_the_rest_is_shown(folder: Pat
     assert first.label in page(report, redraw="x")
 
 
+def test_a_record_that_its_study_cannot_read_is_named(folder: Path) -> None:
+    run = SixEdges().runs()[0]
+    Store(folder / RECORDS).save(replace(record(run), measured=Measurement()))
+
+    report = gather(folder)
+
+    assert report.sections[0].missing == (run.label,)
+    assert "lacks what its study shows (KeyError: 'step')" in report.problems[0]
+
+
 def test_a_folder_of_records_without_a_plan_is_enough(folder: Path) -> None:
     (folder / "plan.json").unlink()
 

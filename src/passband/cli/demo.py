@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         *,
         out: Path = Path("runs/demo"),
         quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
-        seeds: int | None = None,
+        seeds: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
         jobs: int = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2),
         force: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     ) -> int:
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
         Args:
             out: Folder of records and report.
             quick: Smaller images, networks and trainings.
-            seeds: Seeds of the small-batch runs; 3, or 2 with --quick.
+            seeds: Seeds of the small-batch runs; if not given 3, or 2 with --quick.
             jobs: Processes, each on one core.
             force: Measure again what is there already.
         """

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
     def command(
         folder: Annotated[Path, tyro.conf.Positional] = Path("runs/demo"),
         *,
-        out: Path | None = None,
+        out: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
     ) -> int:
         """Draw the report of a finished demo again, from its records. Takes seconds.
 
@@ -29,8 +29,8 @@ def main(arguments: Sequence[str]) -> int:
           passband report runs/demo --out elsewhere.html
 
         Args:
-            folder: What ``passband demo --out`` wrote.
-            out: The page; ``report.html`` in the folder if not given.
+            folder: What `passband demo --out` wrote.
+            out: The page; report.html in the folder if not given.
         """
         return report(folder, out=out)
 

@@ -86,7 +86,7 @@ def gather(folder: Path) -> Report:
         if part.study not in STUDIES:
             problems.append(f"study {part.study!r} is not known; known: {', '.join(STUDIES)}.")
             continue
-        found = [(run, store.load(run)) for run in part.runs]
+        found = [(run, _readable(part.study, store.load(run), problems)) for run in part.runs]
         records = [record for _, record in found if record is not None]
         missing = [str(run.get("label", "?")) for run, record in found if record is None]
         sections.append(_section(part, records, missing))
@@ -118,6 +118,21 @@ def _section(part: Part, records: Sequence[Record], missing: Sequence[str]) -> S
         missing=tuple(missing),
         runs=len(records),
     )
+
+
+def _readable(study: str, record: Record | None, problems: list[str]) -> Record | None:
+    """Return the record unless its study cannot read it: edited by hand, or of another version."""
+    if record is not None:
+        try:
+            STUDIES[study].claims([record])
+            STUDIES[study].exhibits([record])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            problems.append(
+                f"{record.name}.json lacks what its study shows ({type(error).__name__}: {error}). "
+                "Remove it, and the same command measures it again."
+            )
+            return None
+    return record
 
 
 def _environment(record: Record) -> str:

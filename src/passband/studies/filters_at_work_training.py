@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from passband.errors import NonFiniteError
 from passband.problem import Objective
+from passband.studies.filters_at_work import SmallBatchTraining
 from passband.studies.images import mnist
 from passband.studies.record import Measurement
 from passband.studies.sharpness import kept, largest
@@ -25,7 +26,7 @@ CLASSES = 10
 VALUES = 3
 
 
-def measure(run: Any) -> Measurement:
+def measure(run: SmallBatchTraining) -> Measurement:
     """Train a `SmallBatchTraining` and measure where it landed.
 
     The eigenvalues are those of the loss on all training images, without weight decay: it is
@@ -67,7 +68,7 @@ def measure(run: Any) -> Measurement:
 
 
 def _landing(
-    run: Any, model: nn.Module, data: Any, series: dict[str, tuple[float, ...]]
+    run: SmallBatchTraining, model: nn.Module, data: Any, series: dict[str, tuple[float, ...]]
 ) -> Measurement:
     objective = Objective(model, cross_entropy, data)
     spectrum = largest(objective, k=VALUES, rtol=run.rtol, verify=True)
@@ -85,7 +86,7 @@ def _landing(
     return Measurement(metrics=metrics, spectra={"largest": kept(spectrum)}, series=series)
 
 
-def _costs(run: Any, gradients: float) -> dict[str, float]:
+def _costs(run: SmallBatchTraining, gradients: float) -> dict[str, float]:
     filter = run.method.filter()
     return {
         "edge": filter.edge,

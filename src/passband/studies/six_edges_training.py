@@ -3,7 +3,6 @@
 import math
 import statistics
 from itertools import islice, repeat
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
@@ -15,6 +14,7 @@ from passband.studies.images import mnist
 from passband.studies.plateau import Ascent, Plateau
 from passband.studies.record import Measurement
 from passband.studies.sharpness import kept, largest
+from passband.studies.six_edges import FullBatchTraining
 from passband.studies.training import descend, one_thread, optimizer_of, perceptron
 
 CLASSES = 10
@@ -27,7 +27,7 @@ def half_squared_error(output: Tensor, target: Tensor) -> Tensor:
     return (output - target).square().sum(dim=1).mean() / 2
 
 
-def measure(run: Any) -> Measurement:
+def measure(run: FullBatchTraining) -> Measurement:
     """Train a `FullBatchTraining` until its sharpness has stopped rising.
 
     A probe costs one gradient and the products of a Lanczos search that starts from the
@@ -59,7 +59,7 @@ class _Log:
 
 
 def _train(
-    run: Any, model: nn.Module, objective: Objective, data: tuple[Tensor, Tensor]
+    run: FullBatchTraining, model: nn.Module, objective: Objective, data: tuple[Tensor, Tensor]
 ) -> tuple[_Log, list[str]]:
     log, ascent = _Log(), Ascent(patience=run.patience)
     training = descend(
@@ -85,7 +85,7 @@ def _train(
     return log, [f"No plateau: the sharpness was {final} and rising after {run.limit} steps."]
 
 
-def _summary(run: Any, log: _Log, notes: list[str]) -> Measurement:
+def _summary(run: FullBatchTraining, log: _Log, notes: list[str]) -> Measurement:
     steps, sharpness, errors, losses, gradients = (log.column(i) for i in range(5))
     filter = run.method.filter()
     plateau = Plateau.of(steps, sharpness, window=run.window) if log.stopped else None
