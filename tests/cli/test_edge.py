@@ -22,14 +22,16 @@ def test_prints_intervals_edge_cost_and_plot(capsys: pytest.CaptureFixture[str])
     assert "████" in shown
 
 
-@pytest.mark.parametrize("name", ["sgd", "usam", "hessian-usam", "sam"])
+@pytest.mark.parametrize("name", sorted(catalogue()))
 def test_every_optimizer_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["edge", name, "--help"]) == 0
     assert "--lr" in capsys.readouterr().out
 
 
 def test_the_catalogue_is_the_filters_that_options_make() -> None:
-    assert {"sgd", "usam", "hessian-usam", "sam"} <= set(catalogue())
+    known = {"sgd", "usam", "hessian-usam", "sam", "adam", "adamw", "rmsprop", "local-sgd"}
+
+    assert known <= set(catalogue())
 
 
 @pytest.mark.parametrize(
@@ -55,21 +57,9 @@ def test_bad_input_is_one_clear_sentence(
 
 
 def test_compares_several_with_the_options_each_knows(capsys: pytest.CaptureFixture[str]) -> None:
-    words = [
-        "edge",
-        "--compare",
-        "sgd",
-        "usam",
-        "hessian-usam",
-        "--lr",
-        "0.04",
-        "--rho",
-        "0.03",
-        "--momentum",
-        "0.8",
-    ]
+    options = ["--lr", "0.04", "--rho", "0.03", "--momentum", "0.8"]
 
-    assert main(words) == 0
+    assert main(["edge", "--compare", "sgd", "usam", "hessian-usam", *options]) == 0
 
     shown = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in shown] == ["optimizer", "sgd", "usam", "hessian-usam"]

@@ -59,6 +59,16 @@ def weights() -> list[torch.Tensor]:
             optim.ExtrapolatedSGD(weights(), lr=0.1, momentum=0.5, extrapolation=1.5),
             filters.ExtrapolatedNesterov(lr=0.1, momentum=0.5, extrapolation=1.5),
         ),
+        (torch.optim.Adam(weights(), lr=1e-3), filters.Adam(lr=1e-3)),
+        (
+            torch.optim.AdamW(weights(), lr=1e-3, betas=(0.8, 0.99), weight_decay=0.2),
+            filters.AdamW(lr=1e-3, betas=(0.8, 0.99), weight_decay=0.2),
+        ),
+        (torch.optim.NAdam(weights(), lr=1e-3), filters.NAdam(lr=1e-3)),
+        (
+            torch.optim.RMSprop(weights(), lr=0.1, momentum=0.5),
+            filters.RMSprop(lr=0.1, momentum=0.5),
+        ),
     ],
     ids=repr,
 )

@@ -144,10 +144,43 @@ def test_sam_is_frozen_at_the_measured_gradient_norm() -> None:
     assert verdict.filter.gradient_norm == verdict.gradient_norm
 
 
-def test_preconditioned_filters_are_not_judged_by_the_plain_hessian() -> None:
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop])
+def test_adaptive_ones_are_judged_in_preconditioned_curvature(
+    kind: Callable[..., torch.optim.Optimizer], decay: float
+) -> None:
+    model, data = problem()
+    optimizer = kind(model.parameters(), lr=1e-3, weight_decay=decay)
+    for _ in range(5):
+        optimizer.zero_grad()
+        mse(model(data[0]), data[1]).backward()
+        optimizer.step()
+    p0 = torch.cat([_denominator(optimizer, p).reshape(-1) for p in model.parameters()])
+    coupled = 0.0 if kind is torch.optim.AdamW else decay
+    hessian = dense_hessian(model, data) + coupled * torch.eye(len(p0)).double()
+    truth = torch.linalg.eigvalsh(hessian / p0.sqrt()[:, None] / p0.sqrt())[-1].item()
+
+    verdict = pb.inspect(model, mse, data, optimizer, rtol=1e-6)
+
+    assert verdict.sharpness == pytest.approx(truth, rel=1e-5)
+    expected = 2000.0 if kind is torch.optim.RMSprop else 38_000.0
+    shrink = 19 * decay if kind is torch.optim.AdamW else 0.0
+    assert verdict.edge == pytest.approx(expected - shrink, rel=1e-9)
+    assert verdict.distance is None
+    assert "preconditioned" in str(verdict)
+
+
+def _denominator(optimizer: torch.optim.Optimizer, p: Tensor) -> Tensor:
+    state = optimizer.state[p]
+    if "square_avg" in state:
+        return state["square_avg"].sqrt() + 1e-8
+    return (state["exp_avg_sq"] / (1 - 0.999 ** int(state["step"]))).sqrt() + 1e-8
+
+
+def test_an_adaptive_optimizer_that_never_stepped_has_no_preconditioner() -> None:
     model, data = problem()
 
-    with pytest.raises(NotAFilterError, match="preconditioned curvature"):
+    with pytest.raises(NotAFilterError, match="Take a step first"):
         pb.inspect(model, mse, data, torch.optim.Adam(model.parameters()))
 
 

@@ -4,8 +4,10 @@ import cmath
 import dataclasses
 import inspect
 import itertools
+import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from passband import filters
 from passband.cli.options import read_options
@@ -29,9 +31,7 @@ def catalogue() -> dict[str, type[Filter]]:
         if inspect.isclass(kind)
         and issubclass(kind, Filter)
         and dataclasses.is_dataclass(kind)
-        and all(
-            field.type in {float, int, bool} or _is_choice(field.type) for field in _fields(kind)
-        )
+        and all(_is_option(field.type) for field in _fields(kind))
     }
 
 
@@ -131,20 +131,15 @@ def _fields(kind: type) -> Sequence["dataclasses.Field[object]"]:
     return dataclasses.fields(kind)
 
 
-def _is_choice(annotation: object) -> bool:
-    return hasattr(annotation, "__args__") and all(
-        isinstance(argument, str) for argument in getattr(annotation, "__args__", ())
-    )
+def _is_option(annotation: Any) -> bool:
+    """Return whether a command line can give a value of this type: numbers, flags, words."""
+    if annotation in {float, int, bool}:
+        return True
+    arguments = getattr(annotation, "__args__", ())
+    return bool(arguments) and all(a is float or isinstance(a, str) for a in arguments)
 
 
 def _command_name(name: str) -> str:
-    """Return ``hessian-usam`` for ``HessianUSAM``."""
-    words, previous = "", ""
-    for index, letter in enumerate(name):
-        following = name[index + 1 : index + 2]
-        starts_word = letter.isupper() and (
-            previous.islower() or (previous.isupper() and following.islower())
-        )
-        words += ("-" if starts_word and index else "") + letter.lower()
-        previous = letter
-    return words
+    """Return ``hessian-usam`` for ``HessianUSAM``, ``rmsprop`` and ``adamw`` for torch's."""
+    words = re.findall(r"[A-Z]+[a-z0-9]*[A-Z]?$|[A-Z]+[a-z0-9]*", name)
+    return "-".join(words).lower()

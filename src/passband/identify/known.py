@@ -12,6 +12,7 @@ from passband.filters import Filter
 from passband.identify.measurement import measure
 
 Group = Mapping[str, Any]
+Read = Callable[[Group, float | None], Filter]
 
 
 def filter_of(
@@ -126,20 +127,40 @@ def _memory(group: Group) -> dict[str, Any]:
     return {"lr": group["lr"], "momentum": _number(group["momentum"])}
 
 
-_KNOWN: dict[type, Callable[[Group, float | None], Filter]] = {
+def _adam(kind: type[filters.Adam | filters.AdamW | filters.NAdam]) -> Read:
+    def read(group: Group, _: float | None) -> Filter:
+        return kind(
+            lr=group["lr"],
+            betas=(_number(group["betas"][0]), _number(group["betas"][1])),
+            weight_decay=_number(group["weight_decay"]),
+            decoupled=bool(group.get("decoupled_weight_decay", kind is filters.AdamW)),
+        )
+
+    return read
+
+
+def _rmsprop(group: Group, _: float | None) -> Filter:
+    return filters.RMSprop(lr=group["lr"], momentum=_number(group["momentum"]))
+
+
+_KNOWN: dict[type, Read] = {
     torch.optim.SGD: _sgd,
     optim.USAM: _usam,
     optim.HessianUSAM: _hessian_usam,
     optim.SAM: _sam,
+    torch.optim.Adam: _adam(filters.Adam),
+    torch.optim.AdamW: _adam(filters.AdamW),
+    torch.optim.NAdam: _adam(filters.NAdam),
+    torch.optim.RMSprop: _rmsprop,
 }
-_WITHOUT_DECAY: dict[type, Callable[[Group, float | None], Filter]] = {
+_WITHOUT_DECAY: dict[type, Read] = {
     optim.DerivativeSGD: _derivative,
     optim.ExtrapolatedSGD: _extrapolated,
     optim.SecantSGD: _secant,
 }
 
 
-def _known(optimizer: torch.optim.Optimizer) -> Callable[[Group, float | None], Filter] | None:
+def _known(optimizer: torch.optim.Optimizer) -> Read | None:
     """Return how to read the filter of a group, or None where it has to be measured."""
     kind = type(optimizer)
     plain = all(not group.get("weight_decay") for group in optimizer.param_groups)

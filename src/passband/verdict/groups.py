@@ -16,10 +16,11 @@ from typing_extensions import override
 
 from passband._shapes import Float
 from passband.errors import NotAFilterError
-from passband.filters import SGD, Filter
+from passband.filters import SGD, Adam, AdamW, Filter, NAdam, RMSprop
 from passband.filters.measured import Measured
 from passband.identify import filter_of
 from passband.operators import LinearOperator
+from passband.operators.preconditioned import preconditioner
 from passband.problem import Objective
 
 
@@ -73,11 +74,7 @@ def plan(optimizer: Optimizer, objective: Objective, *, gradient_norm: float | N
     used = sorted(set(owner))
     filters = [filter_of(optimizer, index, gradient_norm=gradient_norm) for index in used]
     if any(map(_is_preconditioned, filters)):
-        raise NotAFilterError(
-            f"the filter of {type(optimizer).__name__} is one of preconditioned curvature, which "
-            "is not measured here yet. `filter_of(optimizer)` gives its passband; judge it with "
-            "`judge` and a spectrum of P^(-1/2) H P^(-1/2)."
-        )
+        return _preconditioned(optimizer, objective, filters)
     if all(filter == filters[0] for filter in filters):
         return Plan(filters[0])
     differing = _differing(filters)
@@ -139,7 +136,52 @@ def weight_decays(optimizer: Optimizer, objective: Objective) -> Float[Tensor, "
 
 
 def _is_preconditioned(filter: Filter) -> bool:
-    return isinstance(filter, Measured) and any("preconditioned" in note for note in filter.notes)
+    if isinstance(filter, Measured):
+        return any("preconditioned" in note for note in filter.notes)
+    return isinstance(filter, Adam | AdamW | NAdam | RMSprop)
+
+
+def _preconditioned(optimizer: Optimizer, objective: Objective, filters: Sequence[Filter]) -> Plan:
+    """Return the plan of an adaptive optimizer: its filter, and its preconditioner as it is now.
+
+    Coupled weight decay is part of the gradient that is preconditioned, so it goes to W.
+    """
+    if len(filters) > 1 and (differing := _differing(filters)) - {"lr", "weight_decay"}:
+        raise NotAFilterError(
+            f"the parameter groups differ in {_words(differing)}: there is no common filter. "
+            "Inspect one group at a time with `parameters=`."
+        )
+    first = filter_of(optimizer, 0)
+    decoupled = bool(getattr(first, "decoupled", False))
+    if decoupled and len({_option(filter, "weight_decay") for filter in filters}) > 1:
+        raise NotAFilterError(
+            "the parameter groups differ in decoupled weight decay: there is no common filter. "
+            "Inspect one group at a time with `parameters=`."
+        )
+    shift = weight_decays(optimizer, objective)
+    if isinstance(first, Measured) and bool(shift.any()):
+        raise NotAFilterError(
+            f"{type(optimizer).__name__} was measured with its weight decay, which acts before the "
+            "preconditioner and differs from weight to weight. Inspect it with weight_decay=0."
+        )
+    try:
+        scale = preconditioner(objective, optimizer)
+    except (TypeError, ValueError) as error:
+        raise NotAFilterError(
+            f"the filter of {type(optimizer).__name__} is one of preconditioned curvature, and its "
+            f"preconditioner could not be read: {error}"
+        ) from error
+    return Plan(
+        filters[0] if decoupled else first,
+        scale=scale,
+        shift=torch.zeros_like(shift) if decoupled else shift,
+        notes=(
+            (
+                "λ is preconditioned curvature, an eigenvalue of P^(-1/2) H P^(-1/2) with P as it is "
+                "now; the edge is a snapshot, since P keeps changing"
+            ),
+        ),
+    )
 
 
 def _diagonal(objective: Objective, values: Sequence[float]) -> Tensor:

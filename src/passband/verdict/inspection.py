@@ -119,6 +119,7 @@ def inspect(
         gradient_norm=gradient_norm,
         weights_norm=weights_norm,
         loss=value,
+        preconditioned=felt.scale is not None,
         notes=notes,
     )
 

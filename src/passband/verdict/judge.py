@@ -57,6 +57,7 @@ class Verdict:
         weights_norm: ``‖θ‖``, or None.
         loss: Mean loss at θ, or None.
         matvecs: Hessian-vector products spent on the spectrum.
+        preconditioned: Whether curvatures include step sizes of single parameters.
         notes: What a reader should know, a sentence each.
     """
 
@@ -68,6 +69,7 @@ class Verdict:
     weights_norm: float | None = None
     loss: float | None = None
     matvecs: int = 0
+    preconditioned: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -92,8 +94,11 @@ class Verdict:
 
     @property
     def distance(self) -> float | None:
-        """Estimated distance ``‖∇f‖ / λ`` to a critical point along the sharpest direction."""
-        if self.gradient_norm is None:
+        """Estimated distance ``‖∇f‖ / λ`` to a critical point along the sharpest direction.
+
+        None where it is not known: without ``‖∇f‖``, or in preconditioned curvature.
+        """
+        if self.gradient_norm is None or self.preconditioned:
             return None
         if self.gradient_norm == 0:
             return 0.0
@@ -167,7 +172,8 @@ class Verdict:
         line = f"‖∇f‖ {self.gradient_norm:.3g}"
         if self.loss is not None:
             line = f"loss {self.loss:.6g}   {line}"
-        assert self.distance is not None
+        if self.distance is None:
+            return line
         if not math.isfinite(self.distance):
             return f"{line}: no positive curvature, so no minimum is near and no filter applies"
         line += f": about {self.distance:.2g} from a critical point along the sharpest direction"
@@ -203,6 +209,7 @@ def judge(
     gradient_norm: float | None = None,
     weights_norm: float | None = None,
     loss: float | None = None,
+    preconditioned: bool = False,
     notes: Sequence[str] = (),
 ) -> Verdict:
     """Return what ``filter`` does to every mode of ``spectrum``, error bars included.
@@ -214,6 +221,8 @@ def judge(
             describe the neighbourhood of critical points; without it nobody knows if one is near.
         weights_norm: ``‖θ‖``, which makes the distance to a critical point relative.
         loss: Mean loss, shown beside the gradient norm.
+        preconditioned: Whether the spectrum includes step sizes of single parameters, so that
+            lengths of gradients and weights cannot be compared with it.
         notes: Sentences to show with the verdict.
 
     Returns:
@@ -252,6 +261,7 @@ def judge(
         weights_norm=weights_norm,
         loss=loss,
         matvecs=spectrum.matvecs,
+        preconditioned=preconditioned,
         notes=tuple(notes),
     )
 
