@@ -177,8 +177,8 @@ def _preconditioned(optimizer: Optimizer, objective: Objective, filters: Sequenc
         shift=torch.zeros_like(shift) if decoupled else shift,
         notes=(
             (
-                "λ is preconditioned curvature, an eigenvalue of P^(-1/2) H P^(-1/2) with P as it is "
-                "now; the edge is a snapshot, since P keeps changing"
+                "λ is preconditioned curvature, an eigenvalue of P^(-1/2) H P^(-1/2) with P as it "
+                "is now; the edge is a snapshot, since P keeps changing"
             ),
         ),
     )
