@@ -8,7 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.testing import assert_close
 
-from passband.operators import Hessian, Identity, LinearOperator, MatrixOperator
+from passband.operators import (
+    GaussNewton,
+    Hessian,
+    Identity,
+    LinearOperator,
+    MatrixOperator,
+    PreconditionedHessian,
+)
 from passband.problem import Objective
 
 N = 14
@@ -18,13 +25,31 @@ def matrix(seed: int) -> Tensor:
     return torch.randn(N, N, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def hessian(*, memory: int | None = None) -> Hessian:
+def objective() -> Objective:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1), nn.Softplus()).double()
     x, y = torch.randn(7, 2, dtype=torch.float64), torch.randn(7, 1, dtype=torch.float64)
     model.register_parameter("unused", nn.Parameter(torch.zeros(1, dtype=torch.float64)))
     batches = [(x[:4], y[:4]), (x[4:], y[4:])]
-    return Hessian(Objective(model, functional.mse_loss, batches), memory=memory)
+    return Objective(model, functional.mse_loss, batches)
+
+
+def hessian(*, memory: int | None = None) -> LinearOperator:
+    return Hessian(objective(), memory=memory)
+
+
+def gauss_newton(*, memory: int | None = None) -> LinearOperator:
+    return GaussNewton(objective(), memory=memory)
+
+
+def preconditioned() -> LinearOperator:
+    problem = objective()
+    parameters = list(problem.model.parameters())
+    adam = torch.optim.Adam(parameters, lr=1e-2)
+    for p, g in zip(parameters, problem.split(problem.gradient()).values(), strict=True):
+        p.grad = g.clone()
+    adam.step()
+    return PreconditionedHessian(problem, adam)
 
 
 def general() -> LinearOperator:
@@ -45,6 +70,9 @@ OPERATORS: list[Callable[[], LinearOperator]] = [
     identity,
     hessian,
     lambda: hessian(memory=0),
+    gauss_newton,
+    lambda: gauss_newton(memory=0),
+    preconditioned,
     lambda: general() + symmetric(),
     lambda: symmetric() - 2 * identity(),
     lambda: -hessian() / 3,

@@ -1,7 +1,16 @@
-"""What multiplies a vector: Hessians, matrices, and their algebra."""
+"""What multiplies a vector: Hessians and their relatives, matrices, and their algebra."""
 
 from passband.operators.algebra import Identity, MatrixOperator
 from passband.operators.base import LinearOperator
+from passband.operators.gauss_newton import GaussNewton
 from passband.operators.hessian import Hessian
+from passband.operators.preconditioned import PreconditionedHessian
 
-__all__ = ["Hessian", "Identity", "LinearOperator", "MatrixOperator"]
+__all__ = [
+    "GaussNewton",
+    "Hessian",
+    "Identity",
+    "LinearOperator",
+    "MatrixOperator",
+    "PreconditionedHessian",
+]

@@ -1,124 +1,138 @@
 """Gradients that can be differentiated once more, kept while they fit into memory."""
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
 
-from passband.problem import BatchLoss
+from passband.errors import NonFiniteError
+from passband.operators.memory import Measured, free_memory
+from passband.problem import BatchLoss, Objective, Snapshot
+from passband.problem.batches import tensors
 from passband.problem.twice import check_connected
+
+G = TypeVar("G")
 
 # resident memory grew by 1.2 to 2.3 times the saved tensors, and by more during a product
 _CHARGE = 3
 
 
-@dataclass(slots=True, eq=False)
-class Graph:
-    """The gradient of one batch with its graph."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph(Generic[G]):
+    """What was built for one batch.
+
+    Attributes:
+        loss: The loss of the batch.
+        weight: Its share of the objective.
+        built: The differentiable tensors.
+    """
 
     loss: BatchLoss
     weight: float
-    gradient: Tensor
+    built: G
 
 
-@dataclass(slots=True)
-class Measured:
-    """Bytes that autograd saved for a graph, every storage once.
+class Graphs(Generic[G]):
+    """One graph for every batch of an objective; those that fit into memory are kept.
 
-    Tensors saved are watched for being overwritten, as autograd does itself.
+    Everything the model computes with is copied: the graphs do not follow its training.
+
+    Args:
+        objective: The mean loss.
+        make: Builds what is wanted at a leaf ``theta``; first comes the tensor that is
+            differentiated once more.
+        memory: Bytes to keep; a quarter of what is free, if not given.
     """
 
-    theta: Tensor
-    storages: dict[int, int] = field(default_factory=dict[int, int])
+    def __init__(
+        self,
+        objective: Objective,
+        make: Callable[[BatchLoss, Tensor], tuple[Tensor, G]],
+        *,
+        memory: int | None,
+    ) -> None:
+        if not isinstance(objective, Objective):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"`objective` must be an Objective; got {type(objective).__name__}. "
+                "Write `Objective(model, loss, data)`."
+            )
+        if memory is not None and not memory >= 0:
+            raise ValueError(f"`memory` must be a number of bytes, 0 or more; got {memory!r}.")
+        self.objective = objective
+        self.snapshot: Snapshot = objective.snapshot()
+        self.theta = self.snapshot.theta.requires_grad_()
+        self._make = make
+        self._memory = free_memory(objective.device) // 4 if memory is None else memory
+        self._batches = sum(count > 0 for count in objective.counts)
+        self._kept: list[Graph[G]] | None = None
+
+    def __iter__(self) -> Iterator[tuple[Graph[G], bool]]:
+        """Yield every graph, and whether it is kept."""
+        if self._kept is None:
+            self._kept = self._build()
+        for graph in self._kept:
+            yield graph, True
+        if len(self._kept) == self._batches:
+            return
+        known = {graph.loss.number for graph in self._kept}
+        for weight, loss in self.objective.batches(self.snapshot):
+            if loss.number not in known:
+                yield Graph(loss, weight, self._make(loss, self.theta)[1]), False
 
     @property
-    def bytes(self) -> int:
-        """Bytes saved, without the parameters."""
-        own = self.theta.untyped_storage().data_ptr()
-        return sum(size for pointer, size in self.storages.items() if pointer != own)
+    def kept(self) -> int:
+        """Number of graphs that are kept now."""
+        return len(self._kept or ())
 
-    def hooks(self) -> saved_tensors_hooks:
-        """Return the context in which a graph is built to be measured."""
-        return saved_tensors_hooks(self._pack, _unpack)
+    def release(self) -> None:
+        """Drop all graphs; they are built again when needed."""
+        self._kept = None
 
-    def _pack(self, tensor: Tensor) -> tuple[Tensor, int]:
-        if tensor.layout == torch.strided:
-            storage = tensor.untyped_storage()
-            self.storages[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach(), tensor._version  # noqa: SLF001
+    def _build(self) -> list[Graph[G]]:
+        kept: list[Graph[G]] = []
+        charge, rate = 0, 0.0
+        for weight, loss in self.objective.batches(self.snapshot):
+            built: G | None = None
+            if not kept:
+                (gradient, built), saved = self._measured(loss)
+                check_connected(gradient)
+                if saved is None:
+                    return []
+                rate = (_CHARGE * saved + gradient.nbytes) / max(1, _numbers(loss.batch))
+            cost = int(rate * _numbers(loss.batch))
+            if charge + cost > self._memory:
+                break
+            kept.append(
+                Graph(loss, weight, built if built is not None else self._make(loss, self.theta)[1])
+            )
+            charge += cost
+        return kept
 
-
-def _unpack(packed: tuple[Tensor, int]) -> Tensor:
-    tensor, version = packed
-    if tensor._version != version:  # noqa: SLF001
-        raise RuntimeError(
-            "one of the variables needed for gradient computation has been modified by an inplace "
-            f"operation: a tensor of shape {tuple(tensor.shape)}."
-        )
-    return tensor
-
-
-def free_memory(device: torch.device) -> int:
-    """Return the bytes that are free on a device, within the limits of its container."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    free = [2**32]
-    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        free = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
+    def _measured(self, loss: BatchLoss) -> tuple[tuple[Tensor, G], int | None]:
+        """Return what is built and the bytes its graph saved, or None where nobody can see."""
+        measured = Measured(self.theta)
         try:
-            group = Path("/sys/fs/cgroup")
-            free.append(int((group / limit).read_text()) - int((group / used).read_text()))
-        except (OSError, ValueError):  # no container, or no limit
-            continue
-    return max(0, min(free))
+            with measured.hooks():
+                return self._make(loss, self.theta), measured.bytes
+        except RuntimeError as error:
+            if "saved tensor hooks" not in str(error):
+                raise
+        return self._make(loss, self.theta), None  # torch.func inside the model
 
 
-def build(
-    losses: Iterator[tuple[float, BatchLoss]], theta: Tensor, *, budget: int
-) -> tuple[list[Graph], int]:
-    """Return the graphs of the first batches, as many as the budget holds, and their charge."""
-    kept: list[Graph] = []
-    charge, rate = 0, 0.0
-    for weight, loss in losses:
-        gradient: Tensor | None = None
-        if not kept:
-            gradient, saved = _measured(loss, theta)
-            check_connected(gradient)
-            if saved is None:
-                return [], 0
-            rate = (_CHARGE * saved + gradient.nbytes) / max(1, _numbers(loss.batch))
-        cost = int(rate * _numbers(loss.batch))
-        if charge + cost > budget:
-            break
-        if gradient is None:
-            gradient = loss.differentiate(theta, create_graph=True)[1]
-        kept.append(Graph(loss, weight, gradient))
-        charge += cost
-    return kept, charge
-
-
-def _measured(loss: BatchLoss, theta: Tensor) -> tuple[Tensor, int | None]:
-    """Return the gradient and the bytes its graph saved, or None where that cannot be seen."""
-    measured = Measured(theta)
-    try:
-        with measured.hooks():
-            return loss.differentiate(theta, create_graph=True)[1], measured.bytes
-    except RuntimeError as error:
-        if "saved tensor hooks" not in str(error):
-            raise
-    return loss.differentiate(theta, create_graph=True)[1], None  # torch.func inside the model
+def check_finite(product: Tensor, v: Tensor, number: int) -> None:
+    """Raise `NonFiniteError` for a product that is not finite, naming the vector or the batch."""
+    if bool(torch.isfinite(product).all()):
+        return
+    if not bool(torch.isfinite(v).all()):
+        raise NonFiniteError("the vector to multiply is not finite.")
+    raise NonFiniteError(
+        f"the second derivative of batch {number} is not finite; its loss and gradient are. Look "
+        "for a square root, norm or power at 0."
+    )
 
 
 def _numbers(batch: Any) -> int:
-    from passband.problem.batches import tensors
-
     return sum(t.numel() for t in tensors(batch))

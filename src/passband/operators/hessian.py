@@ -7,10 +7,9 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from passband._shapes import Float
-from passband.errors import NonFiniteError
 from passband.operators.base import LinearOperator
-from passband.operators.graphs import Graph, build, free_memory
-from passband.problem import Objective
+from passband.operators.graphs import Graph, Graphs, check_finite
+from passband.problem import BatchLoss, Objective
 
 
 @final
@@ -50,83 +49,52 @@ class Hessian(LinearOperator):
     symmetric = True
 
     def __init__(self, objective: Objective, *, memory: int | None = None) -> None:
-        if not isinstance(objective, Objective):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"`objective` must be an Objective; got {type(objective).__name__}. "
-                "Write `Hessian(Objective(model, loss, data))`."
-            )
-        if memory is not None and not memory >= 0:
-            raise ValueError(f"`memory` must be a number of bytes, 0 or more; got {memory!r}.")
+        self._graphs: Graphs[Tensor] = Graphs(objective, _gradient, memory=memory)
         self.objective = objective
         self.size, self.dtype, self.device = objective.size, objective.dtype, objective.device
-        self._snapshot = objective.snapshot()
-        self._theta = self._snapshot.theta.requires_grad_()
-        self._memory = free_memory(self.device) // 4 if memory is None else memory
-        self._graphs: list[Graph] | None = None
-        self._batches = sum(count > 0 for count in objective.counts)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         total = torch.zeros_like(v)
-        graphs = self._kept()
-        for graph in graphs:
-            total.add_(self._differentiate(graph, v, keep=True), alpha=graph.weight)
-        if len(graphs) < self._batches:
-            kept = {graph.loss.number for graph in graphs}
-            for weight, loss in self.objective.batches(self._snapshot):
-                if loss.number not in kept:
-                    gradient = loss.differentiate(self._theta, create_graph=True)[1]
-                    graph = Graph(loss, weight, gradient)
-                    total.add_(self._differentiate(graph, v, keep=False), alpha=weight)
+        for graph, kept in self._graphs:
+            total.add_(_product(graph, self._graphs.theta, v, keep=kept), alpha=graph.weight)
         return total
-
-    def _differentiate(self, graph: Graph, v: Tensor, *, keep: bool) -> Tensor:
-        """Return ``∇(∇Lᵢ · v)``."""
-        if not graph.gradient.requires_grad:  # the loss is linear in θ
-            return torch.zeros_like(v)
-
-        def task(_: nn.Module) -> Tensor:  # inside a run, because checkpoints run the model again
-            slope = torch.dot(graph.gradient, v)  # `grad_outputs=v` would import sympy, 0.6 s
-            (product,) = torch.autograd.grad(
-                slope, self._theta, retain_graph=keep, allow_unused=True, materialize_grads=True
-            )
-            return product
-
-        product = graph.loss.run(self._theta, task)
-        if not bool(torch.isfinite(product).all()):
-            if not bool(torch.isfinite(v).all()):
-                raise NonFiniteError("the vector to multiply is not finite.")
-            raise NonFiniteError(
-                f"the second derivative of batch {graph.loss.number} is not finite; its loss and "
-                "gradient are. Look for a square root, norm or power at 0."
-            )
-        return product
-
-    def _kept(self) -> list[Graph]:
-        if self._graphs is None:
-            losses = self.objective.batches(self._snapshot)
-            self._graphs, _ = build(losses, self._theta, budget=self._memory)
-        return self._graphs
 
     @override
     def start(self) -> Float[Tensor, " n"]:
         """Return the gradient, free where graphs are kept."""
-        total = torch.zeros_like(self._theta, requires_grad=False)
-        graphs = self._kept()
-        for graph in graphs:
-            total.add_(graph.gradient.detach(), alpha=graph.weight)
-        kept = {graph.loss.number for graph in graphs}
-        if len(graphs) < self._batches:
-            for weight, loss in self.objective.batches(self._snapshot):
-                if loss.number not in kept:
-                    total.add_(loss.gradient(self._theta)[1], alpha=weight)
+        total = torch.zeros(self.size, dtype=self.dtype, device=self.device)
+        for graph, _ in self._graphs:
+            total.add_(graph.built.detach(), alpha=graph.weight)
         return total
 
     @property
     def kept_batches(self) -> int:
         """Number of batches whose graph is kept now."""
-        return len(self._graphs or ())
+        return self._graphs.kept
 
     def release(self) -> None:
         """Drop the kept graphs; the next product builds them again."""
-        self._graphs = None
+        self._graphs.release()
+
+
+def _gradient(loss: BatchLoss, theta: Tensor) -> tuple[Tensor, Tensor]:
+    gradient = loss.differentiate(theta, create_graph=True)[1]
+    return gradient, gradient
+
+
+def _product(graph: Graph[Tensor], theta: Tensor, v: Tensor, *, keep: bool) -> Tensor:
+    """Return ``∇(∇Lᵢ · v)``."""
+    if not graph.built.requires_grad:  # the loss is linear in θ
+        return torch.zeros_like(v)
+
+    def task(_: nn.Module) -> Tensor:  # inside a run, because checkpoints run the model again
+        slope = torch.dot(graph.built, v)  # `grad_outputs=v` would import sympy, 0.6 s
+        (product,) = torch.autograd.grad(
+            slope, theta, retain_graph=keep, allow_unused=True, materialize_grads=True
+        )
+        return product
+
+    product = graph.loss.run(theta, task)
+    check_finite(product, v, graph.loss.number)
+    return product
