@@ -93,7 +93,7 @@ def test_kreiss_constant_is_the_supremum_over_perturbations() -> None:
         eps = math.exp(log_eps)
         return -(pseudospectral_radius(A, eps) - 1) / eps
 
-    best = scipy.optimize.minimize_scalar(height, bounds=(-8, 0), method="bounded")
+    best: Any = scipy.optimize.minimize_scalar(height, bounds=(-8, 0), method="bounded")
 
     assert_allclose(-best.fun, 9.413237322840614, rtol=1e-8)
 

@@ -2,11 +2,13 @@
 
 from passband.transients.dense import (
     EigenvalueConditions,
+    Growth,
     Kreiss,
     Pseudospectrum,
     departure_from_normality,
     distance_to_instability,
     eigenvalue_conditions,
+    growth,
     kreiss,
     numerical_abscissa,
     numerical_radius,
@@ -19,11 +21,13 @@ from passband.transients.dense import (
 
 __all__ = [
     "EigenvalueConditions",
+    "Growth",
     "Kreiss",
     "Pseudospectrum",
     "departure_from_normality",
     "distance_to_instability",
     "eigenvalue_conditions",
+    "growth",
     "kreiss",
     "numerical_abscissa",
     "numerical_radius",

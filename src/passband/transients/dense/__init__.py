@@ -5,6 +5,10 @@ from passband.transients.dense.departure import (
     departure_from_normality,
     eigenvalue_conditions,
 )
+from passband.transients.dense.growth import (
+    Growth,
+    growth,
+)
 from passband.transients.dense.kreiss import (
     Kreiss,
     kreiss,
@@ -27,11 +31,13 @@ from passband.transients.dense.radii import (
 
 __all__ = [
     "EigenvalueConditions",
+    "Growth",
     "Kreiss",
     "Pseudospectrum",
     "departure_from_normality",
     "distance_to_instability",
     "eigenvalue_conditions",
+    "growth",
     "kreiss",
     "numerical_abscissa",
     "numerical_radius",
