@@ -51,7 +51,7 @@ class FullBatchTraining(Run):
     every: int = 40
     patience: int = 2000
     window: int = 1200
-    limit: int = 6000
+    limit: int = 8000
 
     @property
     @override
