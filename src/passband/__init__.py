@@ -13,9 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from passband import errors, filters, optim, transients
     from passband.identify import filter_of
-    from passband.operators import Hessian, Identity, LinearOperator, MatrixOperator
+    from passband.operators import (
+        GaussNewton,
+        Hessian,
+        Identity,
+        LinearOperator,
+        MatrixOperator,
+        PreconditionedHessian,
+    )
     from passband.problem import Objective
-    from passband.spectra import Spectrum, eigenvalues
+    from passband.spectra import Spectrum, density, eigenvalues, trace
     from passband.verdict import Verdict, inspect, judge
 
 __version__ = "0.1.0"
@@ -26,26 +33,33 @@ _HOMES = {
     "optim": "passband.optim",
     "transients": "passband.transients",
     "filter_of": "passband.identify",
+    "GaussNewton": "passband.operators",
     "Hessian": "passband.operators",
     "Identity": "passband.operators",
     "LinearOperator": "passband.operators",
     "MatrixOperator": "passband.operators",
+    "PreconditionedHessian": "passband.operators",
     "Objective": "passband.problem",
     "Spectrum": "passband.spectra",
+    "density": "passband.spectra",
     "eigenvalues": "passband.spectra",
+    "trace": "passband.spectra",
     "Verdict": "passband.verdict",
     "inspect": "passband.verdict",
     "judge": "passband.verdict",
 }
 
 __all__ = [
+    "GaussNewton",
     "Hessian",
     "Identity",
     "LinearOperator",
     "MatrixOperator",
     "Objective",
+    "PreconditionedHessian",
     "Spectrum",
     "Verdict",
+    "density",
     "eigenvalues",
     "errors",
     "filter_of",
@@ -53,6 +67,7 @@ __all__ = [
     "inspect",
     "judge",
     "optim",
+    "trace",
     "transients",
 ]
 

@@ -279,7 +279,7 @@ def test_progress_is_told() -> None:
 def test_products_that_are_not_finite_end_the_search() -> None:
     H = MatrixOperator(torch.diag(torch.tensor([1.0, torch.nan, 2.0])), symmetric=True)
 
-    with pytest.raises(NonFiniteError, match=r"product 1 with <MatrixOperator .* is not finite"):
+    with pytest.raises(NonFiniteError, match=r"a product with <MatrixOperator .* is not finite"):
         eigenvalues(H, k=1)
 
 

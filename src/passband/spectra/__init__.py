@@ -1,7 +1,9 @@
-"""What an operator looks like: its outer eigenvalues, with their errors."""
+"""What an operator looks like: its outer eigenvalues, their density, its trace, with errors."""
 
+from passband.spectra.density import Density, density
 from passband.spectra.extremes import eigenvalues
 from passband.spectra.progress import Step
 from passband.spectra.results import Spectrum
+from passband.spectra.trace import Estimate, trace
 
-__all__ = ["Spectrum", "Step", "eigenvalues"]
+__all__ = ["Density", "Estimate", "Spectrum", "Step", "density", "eigenvalues", "trace"]

@@ -14,7 +14,7 @@ from passband.spectra.progress import Bar, Listener
 from passband.spectra.results import Spectrum, Which
 from passband.spectra.ritz import Side
 from passband.spectra.search import Search
-from passband.spectra.start import first_direction
+from passband.spectra.start import first_direction, symmetric_operator
 
 _KEPT_BYTES = 2**31
 
@@ -144,15 +144,7 @@ def _answer(
 
 
 def _check(H: Any, *, k: int, which: str, rtol: float, max_matvecs: int | None) -> None:
-    if not isinstance(H, LinearOperator):
-        hints = {"Objective": "`Hessian(objective)`", "Tensor": "`MatrixOperator(matrix)`"}
-        name = type(H).__name__
-        raise TypeError(
-            f"`eigenvalues` needs a LinearOperator; got {name}. "
-            f"Write {hints.get(name, 'a class of it with `_matvec`')}."
-        )
-    if not H.symmetric:
-        raise ValueError(f"`eigenvalues` needs a symmetric operator; got {H}.")
+    symmetric_operator(H, name="eigenvalues")
     if which not in {"largest", "smallest", "magnitude", "both"}:
         raise ValueError(
             f"`which` must be 'largest', 'smallest', 'magnitude' or 'both'; got {which!r}."

@@ -5,12 +5,12 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from passband.errors import NonFiniteError, NotDeterministicError, PassbandError
+from passband.errors import NotDeterministicError, PassbandError
 from passband.operators import LinearOperator
 from passband.spectra.krylov import Krylov, norm
 from passband.spectra.progress import Listener, Step
 from passband.spectra.ritz import Locked, Pairs, Side, rayleigh_ritz
-from passband.spectra.start import random_direction
+from passband.spectra.start import random_direction, watched
 
 _LOOK_AT_LEAST, _LOOK_AT_MOST = 4, 12  # products of a second look that finds nothing
 _ROUNDING = 1e-3  # what products may lack in symmetry, far beyond what single precision loses
@@ -49,7 +49,7 @@ class Search:
         listener: Listener | None,
     ) -> None:
         self._H, self._limit, self._generator, self._listener = H, limit, generator, listener
-        self.ends = ends
+        self.ends, self._product = ends, watched(H)
         wanted = sum(end.k for end in ends)
         self._enough = min(H.size, wanted + 1)
         self._capacity = max(capacity, 2 * (wanted + _RESERVE * len(ends)))
@@ -153,14 +153,8 @@ class Search:
         return Krylov(self._multiply, start, locked=locked.vectors, generator=self._generator)
 
     def _multiply(self, v: Tensor) -> Tensor:
-        w = self._H.multiply(v)
         self.matvecs += 1
-        if not bool(torch.isfinite(w).all()):
-            raise NonFiniteError(
-                f"product {self.matvecs} with {self._H} is not finite. Look for NaN or infinity "
-                "in the operator."
-            )
-        return w
+        return self._product(v)
 
     def _diagnosis(self) -> PassbandError:
         """Return why products disagree with a symmetric matrix by more than rounding."""

@@ -1,11 +1,42 @@
 """Where a search begins."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from passband.errors import NonFiniteError
 from passband.operators import LinearOperator
 from passband.spectra.krylov import norm
 from passband.spectra.results import Spectrum
+
+
+def symmetric_operator(H: Any, *, name: str) -> None:
+    """Refuse what is not a symmetric operator."""
+    if not isinstance(H, LinearOperator):
+        hints = {"Objective": "`Hessian(objective)`", "Tensor": "`MatrixOperator(matrix)`"}
+        kind = type(H).__name__
+        raise TypeError(
+            f"`{name}` needs a LinearOperator; got {kind}. "
+            f"Write {hints.get(kind, 'a class of it with `_matvec`')}."
+        )
+    if not H.symmetric:
+        raise ValueError(f"`{name}` needs a symmetric operator; got {H}.")
+
+
+def watched(H: LinearOperator) -> Callable[[Tensor], Tensor]:
+    """Return the product with ``H``, which raises `NonFiniteError` instead of returning NaN."""
+
+    def multiply(v: Tensor) -> Tensor:
+        w = H.multiply(v)
+        if not bool(torch.isfinite(w).all()):
+            raise NonFiniteError(
+                f"a product with {H} is not finite. Look for NaN or infinity in the operator."
+            )
+        return w
+
+    return multiply
 
 
 def random_direction(H: LinearOperator, generator: torch.Generator) -> Tensor:
