@@ -25,6 +25,8 @@ from typing import Any
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # idle BLAS threads would be billed to the tools that use scipy
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -72,7 +74,7 @@ class GPT(nn.Module):
 
 def mlp(*widths: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in itertools.pairwise(widths):
         layers += [nn.Linear(a, b), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -237,9 +239,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        rows = [
-            row for name in options.workloads for row in compare(name, options, Path(folder))
-        ]
+        rows = [row for name in options.workloads for row in compare(name, options, Path(folder))]
     out = Path(__file__).parent / "results" / f"spectra-{platform.node() or 'here'}.json"
     out.parent.mkdir(exist_ok=True)
     machine = {"machine": platform.processor() or platform.machine(), "torch": torch.__version__}
