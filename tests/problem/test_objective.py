@@ -299,6 +299,7 @@ def test_a_loader_too_large_to_keep_yields_the_same_in_every_pass(
     )
 
 
+@pytest.mark.slow
 def test_compiled_models_are_replaced_by_their_originals() -> None:
     model = network()
     compiled = torch.compile(model, backend="eager")

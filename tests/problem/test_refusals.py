@@ -183,6 +183,13 @@ def test_unused_parameters_have_zero_gradient() -> None:
     assert not objective.split(objective.gradient())["unused.weight"].any()
 
 
+def test_a_loss_that_is_called_the_other_way_is_told_how() -> None:
+    with pytest.raises(TypeError, match="not callable") as caught:
+        Objective(linear(), lambda m, b: mse(m(b[0]), b[1]), (X, Y))
+
+    assert 'say `takes="model, batch"`' in "".join(caught.value.__notes__)
+
+
 def test_in_place_operations_are_explained() -> None:
     with pytest.raises(PassbandError, match=r"(?s)in-place operation .* out-of-place form"):
         Objective(InPlace(3, 2), mse, (X, Y)).gradient()

@@ -113,7 +113,7 @@ class Batches:
         if self._pairs and not is_pair(batch):
             raise ValueError(
                 f"batch {number} must be a pair (input, target); got {_describe(batch)}. "
-                "For other batches write the loss as `loss(model, batch)`."
+                'For other batches write the loss as `loss(model, batch)`, `takes="model, batch"`.'
             )
         value = float(self._count(batch))
         if not (math.isfinite(value) and value >= 0):

@@ -66,7 +66,15 @@ def check_loss(loss: BatchLoss, theta: Tensor) -> None:
         return once
 
     theta = theta.detach().requires_grad_()
-    first = loss.run(theta, task)
+    try:
+        first = loss.run(theta, task)
+    except (AttributeError, TypeError) as error:
+        if not loss.takes_model:
+            error.add_note(
+                "`loss` was called as `loss(output, target)`. If it takes the model and a batch, "
+                'name its first argument `model` or say `takes="model, batch"`.'
+            )
+        raise
     value, again = loss.finite(first), loss.value(theta)
     if abs(value - again) > 1e-4 * max(abs(value), abs(again)):
         raise NotDeterministicError(

@@ -96,7 +96,7 @@ class Objective:
     @property
     def theta(self) -> Float[Tensor, " n"]:
         """The chosen parameters of the model as it is now, a copy."""
-        return self.snapshot().theta
+        return self._runner.theta()
 
     def snapshot(self) -> Snapshot:
         """Copy everything the model computes with."""

@@ -59,12 +59,18 @@ class Runner:
         """Return a flat vector as tensors, by the names of their parameters."""
         return dict(zip(self.names, unflatten(v, self.shapes), strict=True))
 
+    def theta(self) -> Tensor:
+        """Copy the chosen parameters as they are now."""
+        parameters = dict(self.model.named_parameters())
+        with torch.inference_mode(mode=False):
+            return flatten(parameters[name] for name in self.names)
+
     def snapshot(self) -> Snapshot:
         """Copy all tensors of the model as they are now."""
         names, parameters = set(self.names), dict(self.model.named_parameters())
         with torch.inference_mode(mode=False):
             return Snapshot(
-                theta=flatten(parameters[name] for name in self.names),
+                theta=self.theta(),
                 others={k: p.detach().clone() for k, p in parameters.items() if k not in names},
                 buffers={k: b.detach().clone() for k, b in self.model.named_buffers()},
                 modes={module: module.training for module in self.model.modules()},
