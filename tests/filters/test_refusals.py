@@ -56,7 +56,7 @@ def test_curvatures_that_are_not_finite_are_refused(bad: Any) -> None:
         SGD(lr=0.1).radius(bad)
 
 
-@pytest.mark.parametrize("bad", ["3", [1, "a"], None, object()], ids=str)
+@pytest.mark.parametrize("bad", ["3", [1, "a"], None, pytest.param(object(), id="object")], ids=str)
 def test_curvatures_that_are_not_numbers_are_refused(bad: Any) -> None:
     with pytest.raises(TypeError, match="curvatures must be numbers"):
         SGD(lr=0.1).radius(bad)
