@@ -79,7 +79,7 @@ def test_noise_is_the_energy_of_the_impulse_response(filter: Filter) -> None:
         return  # see the tests of schedules
     edge = min(filter.edge, 1e3)
     lam = 0.3 * edge
-    (stage,) = filter.stages
+    stage = next(iter(filter.stages))
     M = filter.transition(lam)
     state = stage.loop.b * float(stage.response.sensitivity(np.float64(lam)))
     energy = 0.0

@@ -11,6 +11,7 @@ from passband.filters.ascent_variants import (
 )
 from passband.filters.averaging import Lookahead, ScheduleFree, WeightAverage
 from passband.filters.base import Filter
+from passband.filters.design import design
 from passband.filters.distributed import EF21, Delayed, LocalSGD
 from passband.filters.games import Extragradient, Optimistic, Proximal
 from passband.filters.growth import Overshoot
@@ -22,9 +23,13 @@ from passband.filters.memory import (
     Parity,
     Secant,
 )
+from passband.filters.pareto import Offer, Pareto, pareto
 from passband.filters.passband import Interval, Passband
+from passband.filters.plot import plot
 from passband.filters.schedule import HeldAscent, PeriodicAscent, Schedule
 from passband.filters.sgd import SGD
+from passband.filters.stochastic import batch_sharpness, largest_stable_lr
+from passband.filters.without import WITHOUT_FILTER
 
 __all__ = [
     "ASAM",
@@ -33,6 +38,7 @@ __all__ = [
     "SAM",
     "SGD",
     "USAM",
+    "WITHOUT_FILTER",
     "Adam",
     "AdamW",
     "Delayed",
@@ -50,8 +56,10 @@ __all__ = [
     "MixedMemory",
     "NAdam",
     "NestedUSAM",
+    "Offer",
     "Optimistic",
     "Overshoot",
+    "Pareto",
     "Parity",
     "Passband",
     "PeriodicAscent",
@@ -62,4 +70,9 @@ __all__ = [
     "Secant",
     "UphillLoss",
     "WeightAverage",
+    "batch_sharpness",
+    "design",
+    "largest_stable_lr",
+    "pareto",
+    "plot",
 ]

@@ -18,7 +18,9 @@ from passband.filters.noise import mean_square_edge, stationary_variance
 from passband.filters.oracles import Identity
 from passband.filters.passband import Interval, Passband
 from passband.filters.response import Response
+from passband.filters.rotation import rotation_edge
 from passband.filters.series import slow_multiplier
+from passband.filters.sheet import page, text
 
 __all__ = ["Filter", "Loop", "LoopFilter"]
 
@@ -160,6 +162,18 @@ class Filter(ABC):
         coefficients = np.fft.fft(change, axis=0).real / 16
         return coefficients[0], coefficients[1] / radius, coefficients[2] / radius**2
 
+    @property
+    def rotation_edge(self) -> float:
+        """Largest ω such that all imaginary curvatures ``±iω'``, ``ω' ≤ ω``, are admitted.
+
+        They are the rotations of games: 0 for gradient descent, ``1/η`` for extragradient. NaN
+        where ``M(λ)`` is no polynomial or is only measured. Tens of milliseconds.
+        """
+        if not self.stages:
+            return math.nan
+        cycle = Cycle.of(self.stages, scaled=True)
+        return rotation_edge(cycle) if cycle.is_polynomial else math.nan
+
     @final
     def noise(self, lam: Any) -> Float[ndarray, "*batch"]:
         """Return the stationary variance ``S(λ)`` of the weights under unit gradient noise.
@@ -206,7 +220,7 @@ class Filter(ABC):
         return mean_square_edge(cycle, ratio=ratio, edge=edge) if cycle.is_polynomial else math.nan
 
     @final
-    def overshoot(self, lam: float) -> Overshoot:
+    def overshoot(self, lam: Any) -> Overshoot:
         """Return how far powers of ``M(λ)`` rise, and a bracket of the Kreiss constant.
 
         Norms depend on coordinates. These are displacements: positions as they are, stored
@@ -222,7 +236,7 @@ class Filter(ABC):
         return overshoot(self._in_displacements(lam))
 
     @final
-    def settling(self, lam: float, *, eps: float = 1e-3) -> float:
+    def settling(self, lam: Any, *, eps: float = 1e-3) -> float:
         """Return after how many steps every start has shrunk to ``eps`` of its size, for good.
 
         Counted in steps of the optimizer, in the coordinates of `overshoot`; infinite where the
@@ -231,7 +245,22 @@ class Filter(ABC):
         check_positive(eps=eps)
         return settling(self._in_displacements(lam), eps=eps) * self.period
 
-    def _in_displacements(self, lam: float) -> Float[ndarray, "s s"]:
+    @final
+    def plot(self, *, span: tuple[float, float] | None = None) -> Any:
+        """Draw radius, noise and overshoot against λ; see `passband.filters.plot`."""
+        from passband.filters.plot import plot
+
+        return plot(self, span=span)
+
+    @override
+    def __str__(self) -> str:
+        """Return the data sheet; ``repr`` is the constructor call."""
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        return page(self)
+
+    def _in_displacements(self, lam: Any) -> Float[ndarray, "s s"]:
         curvature = _real(as_curvature(lam))
         if curvature.ndim:
             raise ValueError(f"one curvature at a time; got {lam!r}.")

@@ -35,6 +35,7 @@ Change = Function
 
 _INSIDE = 1e-10  # over one, for a radius inside a gap: rounding of `eigvals`
 _TOUCHING = 1e-6  # over one, at an isolated point: there multipliers are multiple, error √eps
+_ROUNDING = 1e-14  # of a condition, whose terms are of order one where multipliers are
 _NEAR = 1e-6  # relative: a condition with a zero this close has no sign
 _LARGE = 1e3  # norm of M − I
 _SPLIT = 1e-10  # relative width of a gap that is none
@@ -215,7 +216,7 @@ def _admissible_gap(
     """Return whether no multiplier is outside anywhere in an open gap between crossings."""
     mu = left + (right - left) * _ACROSS
     for condition in conditions:
-        if condition.zeros is not None and np.median(condition.value(mu)) < 0:
+        if condition.zeros is not None and np.median(condition.value(mu)) < -_ROUNDING:
             return False
     radius = _radius(change, mu)
     return bool(radius[np.argmax(np.abs(radius - 1))] <= 1 + _INSIDE)

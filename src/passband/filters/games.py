@@ -1,5 +1,6 @@
 """Methods for games and saddle-point problems, where curvature may be imaginary."""
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -120,6 +121,11 @@ class Proximal(LoopFilter):
     @override
     def response(self) -> Response:
         return Implicit(self.lr)
+
+    @property
+    @override
+    def rotation_edge(self) -> float:
+        return math.inf
 
     @property
     @override

@@ -11,6 +11,7 @@ from passband._shapes import Float
 from passband.filters.cycle import Cycle, Stage, after, composed
 from passband.filters.roots import LARGEST_DEGREE, real_roots
 
+_ROUNDING = 1e-14  # of a radius: closer to one, a mode forgets nothing
 _MOST_STATES = 6  # for an algebraic mean-square edge: 21 moments
 _MOST_STATES_ON_A_GRID = 16
 
@@ -25,7 +26,7 @@ def stationary_variance(cycle: Cycle, lam: Float[ndarray, "*batch"]) -> Float[nd
     finite = np.isfinite(E).all(axis=(-2, -1))
     radius = np.full(lam.shape, math.inf)
     radius[finite] = np.abs(1 + np.linalg.eigvals(E[finite])).max(axis=-1)
-    stable = radius < 1
+    stable = radius < 1 - _ROUNDING
     forgets, lam = -_kron_change(E[stable]), lam[stable]
     size = E.shape[-1]
     steps = [(_noise_gain(batch, lam, size), n) for batch, n in cycle.batches]

@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 
 from passband.filters.passband import Interval, Passband
 
+_HUGE = 1e300  # stands for values beyond double precision
 _TANGENT = 1e-12  # relative: a turning point this close to a boundary touches it
 
 
@@ -65,9 +66,11 @@ class Response(ABC):
             return self.at(end)
         outermost = max(map(abs, self.turning_points()), default=0.0)
         near = math.copysign(2 * outermost or 1.0, end)
-        while (rise := self.at(2 * near) - self.at(near)) == 0:  # rounded away beside an offset
-            near *= 2
-        return math.copysign(math.inf, rise)
+        while math.isfinite(self.at(2 * near)):
+            if rise := self.at(2 * near) - self.at(near):
+                return math.copysign(math.inf, rise)
+            near *= 2  # rounded away beside an offset
+        return self.at(2 * near)
 
     @final
     def at(self, lam: float) -> float:
@@ -112,7 +115,7 @@ class Response(ABC):
         """Return the one ``λ`` in ``piece`` with ``h(λ) = value``."""
 
         def excess(lam: float) -> float:
-            return self.at(lam) - value
+            return min(max(self.at(lam) - value, -_HUGE), _HUGE)
 
         lower, upper = piece.lower, piece.upper
         if lower <= 0 <= upper and excess(0.0) == 0:
@@ -120,6 +123,8 @@ class Response(ABC):
         falling = piece.at_lower > piece.at_upper
         inner = next((end for end in (lower, upper) if math.isfinite(end)), 0.0)
         reach = max(abs(inner), abs(value), 1e-300)
+        while abs(excess(inner - reach)) == _HUGE or abs(excess(inner + reach)) == _HUGE:
+            reach /= 2  # h may live on another scale than its values
         while not math.isfinite(lower) and math.isfinite(reach):
             lower = inner - reach if (excess(inner - reach) > 0) == falling else lower
             reach *= 2

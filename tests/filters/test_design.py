@@ -1,0 +1,153 @@
+"""From a wanted edge back to the option that gives it."""
+
+import warnings
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from numpy.testing import assert_allclose
+
+from passband.errors import FilterWarning
+from passband.filters import (
+    ASAM,
+    EF21,
+    QHM,
+    SAM,
+    SGD,
+    USAM,
+    Adam,
+    AdamW,
+    Delayed,
+    DerivativeAction,
+    Extragradient,
+    ExtrapolatedNesterov,
+    Filter,
+    FisherSAM,
+    GradientPenalty,
+    HeldAscent,
+    HessianUSAM,
+    LocalSGD,
+    Lookahead,
+    MixedMemory,
+    NAdam,
+    NestedUSAM,
+    Optimistic,
+    Parity,
+    PeriodicAscent,
+    Proximal,
+    RMSprop,
+    ScheduleFree,
+    Secant,
+    UphillLoss,
+    design,
+)
+
+SETTINGS = settings(deadline=None, max_examples=10)
+FAMILIES: list[tuple[type[Filter], dict[str, Any]]] = [
+    (SGD, {"momentum": 0.9}),
+    (SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    (USAM, {"lr": 0.01}),
+    (USAM, {"lr": 0.01, "momentum": 0.9, "steps": 2, "weight_decay": 0.01}),
+    (USAM, {"rho": 0.3, "momentum": 0.9}),
+    (HessianUSAM, {"lr": 0.01, "momentum": 0.5}),
+    (NestedUSAM, {"lr": 0.01}),
+    (GradientPenalty, {"lr": 0.01, "weight_decay": 0.01, "decay": "decoupled"}),
+    (UphillLoss, {"lr": 0.01}),
+    (ASAM, {"lr": 0.01, "scale": 0.3}),
+    (SAM, {"lr": 0.01, "gradient_norm": 0.3}),
+    (FisherSAM, {"lr": 0.01}),
+    (RMSprop, {}),
+    (Adam, {}),
+    (AdamW, {}),
+    (NAdam, {}),
+    (QHM, {"momentum": 0.9, "nu": 0.7}),
+    (DerivativeAction, {"lr": 0.01, "momentum": 0.9}),
+    (DerivativeAction, {"strength": 0.001}),
+    (Secant, {"lr": 0.01, "momentum": 0.5}),
+    (Secant, {"lr": 0.01, "momentum": 0.95}),
+    (Parity, {"lr": 0.01}),
+    (MixedMemory, {"lr": 0.01}),
+    (ExtrapolatedNesterov, {"lr": 0.01, "momentum": 0.9}),
+    (Optimistic, {"lr": 0.01}),
+    (Extragradient, {}),
+    (Delayed, {"delay": 3}),
+    (EF21, {"compression": 0.3}),
+    (LocalSGD, {"steps": 8, "outer_lr": 0.7, "outer_momentum": 0.9}),
+    (ScheduleFree, {}),
+    (HeldAscent, {"lr": 0.01, "every": 3}),
+    (HeldAscent, {"lr": 0.01, "every": 3, "momentum": 0.5}),
+    (PeriodicAscent, {"lr": 0.01, "every": 2}),
+]
+
+
+@pytest.mark.parametrize(("family", "options"), FAMILIES, ids=lambda value: repr(value)[-60:])
+def test_the_design_has_the_edge(family: type[Filter], options: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FilterWarning)
+        found = design(family, edge=40.0, **options)
+
+    assert isinstance(found, family)
+    assert_allclose(found.edge, 40, rtol=1e-9)
+    assert all(getattr(found, name) == value for name, value in options.items())
+
+
+@SETTINGS
+@given(
+    lr=st.floats(-5, 2).map(lambda x: 10.0**x), momentum=st.floats(0, 0.99), part=st.floats(0.01, 1)
+)
+def test_designs_are_the_closed_forms(lr: float, momentum: float, part: float) -> None:
+    C = 2 * (1 + momentum) / lr
+    E = part * C
+
+    derivative = design(DerivativeAction, edge=E, lr=lr, momentum=momentum)
+    hessian = design(HessianUSAM, edge=E, lr=lr, momentum=momentum)
+    nesterov = design(ExtrapolatedNesterov, edge=E, lr=lr, momentum=momentum)
+
+    assert_allclose(derivative.strength, 1 / E - 1 / C, rtol=1e-8, atol=1e-12 / E)
+    assert_allclose(hessian.rho, (C / E - 1) / E**2, rtol=1e-8, atol=1e-12 / E**2)
+    assert_allclose(nesterov.extrapolation, (C / E - 1) / 2, rtol=1e-8, atol=1e-12)
+    assert_allclose(design(SGD, edge=E, momentum=momentum).lr, lr / part)
+
+
+def test_a_leak_is_warned_of() -> None:
+    with pytest.warns(FilterWarning, match="also lets saddles attract, at curvatures in \\["):
+        found = design(USAM, edge=0.5, lr=1.0)
+
+    assert_allclose(found.rho, 6.0)
+
+
+def test_an_edge_above_the_plain_one_is_out_of_reach() -> None:
+    with pytest.raises(ValueError, match=r"an edge of 30 cannot be reached: .* \[.*, 20\]. Lower"):
+        design(HessianUSAM, edge=30.0, lr=0.1)
+
+
+def test_an_edge_that_jumps_is_said_to_jump() -> None:
+    """Periodic ascent never excludes 1/η: its edge leaps over there, and leaves an island."""
+    with pytest.raises(
+        ValueError, match=r"no `rho` gives PeriodicAscent an edge of 0\.9: .* jumps"
+    ):
+        design(PeriodicAscent, edge=0.9, lr=1.0, every=2)
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "message"),
+    [
+        (USAM, {}, "needs `lr` of USAM to find `rho`"),
+        (SGD, {"lr": 0.1}, "are all given"),
+        (USAM, {"lr": 0.1, "rho": 0.1}, "`rho` and `lr` of USAM are all given"),
+        (USAM, {"learning_rate": 0.1}, "USAM has no option `learning_rate`. Known: lr, rho"),
+        (Lookahead, {}, "does not know Lookahead.* design the parts"),
+        (Proximal, {}, "does not know Proximal"),
+    ],
+)
+def test_what_cannot_be_designed(
+    family: type[Filter], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        design(family, edge=5.0, **options)
+
+
+@pytest.mark.parametrize("edge", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_edge_is_a_positive_number(edge: float) -> None:
+    with pytest.raises(ValueError, match="`edge` must be positive and finite"):
+        design(SGD, edge=edge)
