@@ -1,5 +1,17 @@
 """What eigenvalues do not show: how far an iteration or a flow goes before it settles."""
 
+from passband.transients.blocks import (
+    BestRatio,
+    Blocks,
+    Comparison,
+    CriticalFeedback,
+    KreissBounds,
+    balanced_ratio,
+    critical_feedback,
+    feedback_bound,
+    instance_bounds,
+    kreiss_of_spectra,
+)
 from passband.transients.dense import (
     EigenvalueConditions,
     Growth,
@@ -20,15 +32,25 @@ from passband.transients.dense import (
 )
 
 __all__ = [
+    "BestRatio",
+    "Blocks",
+    "Comparison",
+    "CriticalFeedback",
     "EigenvalueConditions",
     "Growth",
     "Kreiss",
+    "KreissBounds",
     "Pseudospectrum",
+    "balanced_ratio",
+    "critical_feedback",
     "departure_from_normality",
     "distance_to_instability",
     "eigenvalue_conditions",
+    "feedback_bound",
     "growth",
+    "instance_bounds",
     "kreiss",
+    "kreiss_of_spectra",
     "numerical_abscissa",
     "numerical_radius",
     "numerical_range",

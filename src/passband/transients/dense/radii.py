@@ -91,6 +91,11 @@ def distance_to_instability(A: Any, *, time: Time = "discrete") -> float:
     return float(smallest_singular_values(curves.A, np.array([z]))[0])
 
 
+def spectral_radius(A: Num[ndarray, "n n"]) -> float:
+    """Return the largest modulus of an eigenvalue."""
+    return float(np.abs(np.linalg.eigvals(A)).max())
+
+
 def _outermost(curves: Curves, eps: float, time: Time) -> float:
     """Return the largest modulus (real part) of the ε-pseudospectrum."""
     values = curves.eigenvalues

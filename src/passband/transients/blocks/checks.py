@@ -1,0 +1,34 @@
+"""What radii, norms and margins of blocks must be: one place for the wording."""
+
+import math
+from typing import Any
+
+
+def check_nonnegative(**values: Any) -> None:
+    """Raise unless every value is a finite number, zero or above."""
+    for name, value in values.items():
+        if not (_is_real(value) and 0 <= value < math.inf):
+            raise ValueError(f"`{name}` must be zero or positive, and finite; got {value!r}.")
+
+
+def check_positive(**values: Any) -> None:
+    """Raise unless every value is a finite number above zero."""
+    for name, value in values.items():
+        if not (_is_real(value) and 0 < value < math.inf):
+            raise ValueError(f"`{name}` must be positive and finite; got {value!r}.")
+
+
+def check_margins(**values: Any) -> None:
+    """Raise unless every value is at most one: one minus a radius, which is not negative."""
+    for name, value in values.items():
+        if not (_is_real(value) and -math.inf < value <= 1):
+            raise ValueError(
+                f"`{name}` is one minus a spectral radius, so at most 1 and finite; got {value!r}."
+            )
+
+
+def _is_real(value: Any) -> bool:
+    try:
+        return not isinstance(value, str | bytes) and bool(float(value) == value)
+    except (TypeError, ValueError):
+        return False
