@@ -41,7 +41,7 @@ def pseudospectrum(A: Any, x: Any, y: Any) -> Pseudospectrum:
     """Return ``σ_min(zI − A)`` on the grid ``z = x + iy``.
 
     One Schur decomposition for all points; then inverse Lanczos, two triangular solves a step
-    and all points together, until a relative change below 1e-10. Real matrices are symmetric
+    and all points together, until the relative error is below 1e-9. Real matrices are symmetric
     about the real axis, and no point is computed twice.
 
     Args:
