@@ -115,6 +115,19 @@ def test_finds_every_copy_of_a_multiple_eigenvalue() -> None:
     assert not missed.verified
 
 
+@pytest.mark.filterwarnings("ignore::passband.errors.UnconvergedWarning")
+@pytest.mark.parametrize("max_matvecs", [18, 20, 24, 30, None])
+def test_what_could_not_be_told_apart_has_a_bar_that_says_so(max_matvecs: int | None) -> None:
+    """Twelve copies, and one new copy in every look, run into the limit of products."""
+    for rest in ([2.0] * 12 + [1.0] * 40, torch.linspace(-1, 2.9, 60).tolist()):
+        H = MatrixOperator(planted([3.0] * 12 + rest), symmetric=True)
+
+        s = eigenvalues(H, k=8, max_matvecs=max_matvecs)
+
+        assert ((s.values - 3).abs() <= s.errors)[s.converged].all()
+        assert not s.verified or s.values[-1] > 2.999
+
+
 def networks() -> dict[str, tuple[nn.Module, Callable[..., Tensor], Tensor, Tensor]]:
     torch.manual_seed(0)
     classes = torch.randint(0, 3, (30,))

@@ -14,8 +14,8 @@ def error_bars(
         settled: Whether the search reached its accuracy. If not there is no telling which
             eigenvalue is meant, and the bar is twice the residual.
         looked: Whether there was a second look, which makes the gaps trustworthy.
-        verified: Whether that was conclusive. If not, a value that it could not tell apart from
-            what else it saw may be any one beyond the first such value.
+        verified: Whether that was conclusive. If not, a copy of the first value that it could
+            not tell apart from what else it saw may be missing, and all later ones be called wrong.
     """
     wanted = end.wanted(pairs)
     if not settled:
@@ -27,6 +27,7 @@ def error_bars(
         if looked and not verified and error >= float(pairs.residuals[i]):
             error += end.tolerance(pairs, i)
             first = first or (key, error)
+        if first is not None:
             error = max(error, first[0] - key + first[1])
         bars.append(max(error, pairs.floor))
     return bars

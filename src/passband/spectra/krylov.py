@@ -113,6 +113,8 @@ class Krylov:
     def compress(self, weights: Tensor, values: Tensor) -> None:
         """Keep the Ritz vectors with these weights, ``(size, p)``, and go on from them.
 
+        Only where nothing is locked.
+
         References:
             Wu and Simon, *Thick-restart Lanczos*, SIAM J. Matrix Anal. Appl. 22, 2000.
         """
@@ -123,9 +125,7 @@ class Krylov:
         projected = torch.zeros_like(self.projected)
         projected[:p, :p] = torch.diag(values)
         projected[p, :p] = projected[:p, p] = self.beta * weights[-1]
-        coupling = torch.zeros_like(self.coupling)
-        coupling[:, :p] = self.coupling[:, :m] @ weights
-        self._rows, self.projected, self.coupling, self.size = rows, projected, coupling, p
+        self._rows, self.projected, self.size = rows, projected, p
 
     def _direction(self, start: Tensor | None, basis: Tensor | None = None) -> Tensor:
         """Return a unit vector orthogonal to everything: ``start``'s or a random one."""

@@ -188,7 +188,7 @@ class Side:
             keys = self.key(pairs.values)
             unsure = set((pairs.fresh > 0.1).nonzero()[:, 0].tolist()) - set(self.wanted(pairs))
             for rival in unsure:
-                error = max(error, float(keys[rival] + pairs.residuals[rival] - keys[i]))
+                error = max(error, float(keys[rival] + 2 * pairs.residuals[rival] - keys[i]))
         return error
 
     def accurate(self, pairs: Pairs, i: int, *, strict: bool = False) -> bool:
@@ -207,5 +207,5 @@ class Side:
         """Return the new pairs that are wanted, or too close to a wanted one to be told apart."""
         keys, wanted = self.key(pairs.values), self.wanted(pairs)
         reach = min(float(keys[i] - pairs.residuals[i]) for i in wanted)
-        close = (keys + pairs.residuals >= reach) & pairs.new
+        close = (keys + 2 * pairs.residuals >= reach) & pairs.new
         return [i for i in range(len(keys)) if bool(close[i])]

@@ -12,7 +12,7 @@ from passband.spectra.progress import Listener, Step
 from passband.spectra.ritz import Locked, Pairs, Side, rayleigh_ritz
 from passband.spectra.start import random_direction, watched
 
-_LOOK_AT_LEAST, _LOOK_AT_MOST = 4, 12  # products of a second look that finds nothing
+_LOOK_AT_LEAST, _LOOK_AT_MOST = 6, 12  # products of a second look that finds nothing
 _ROUNDING = 1e-3  # what products may lack in symmetry, far beyond what single precision loses
 _RESERVE = 5  # Ritz vectors kept in a restart beyond the wanted ones
 
