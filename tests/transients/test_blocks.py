@@ -20,7 +20,7 @@ from passband.transients import (
     pseudospectral_radius,
 )
 
-SETTINGS = settings(max_examples=25, deadline=None)
+SETTINGS = settings(max_examples=15, deadline=None)
 RADII = st.floats(0, 0.99)
 COUPLINGS = st.floats(-2, 2).map(lambda decade: 10**decade)
 
@@ -64,9 +64,8 @@ def test_equals_the_comparison_matrix(given_blocks: Blocks) -> None:
     assert_allclose(given_blocks.numerical_radius, numerical_radius(N), rtol=1e-10)
     assert_allclose(given_blocks.radius, np.abs(np.linalg.eigvals(N)).max(), atol=1e-12)
     for eps in (0.0, 1e-6, 0.3):
-        assert_allclose(
-            given_blocks.pseudospectral_radius(eps), pseudospectral_radius(N, eps), rtol=1e-9
-        )
+        level = pseudospectral_radius(N, eps)
+        assert_allclose(given_blocks.pseudospectral_radius(eps), level, rtol=1e-9, atol=1e-15)
 
 
 @SETTINGS

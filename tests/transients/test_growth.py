@@ -64,6 +64,28 @@ def test_reference_peaks_of_iterations(A: Any, peak: float, step: int) -> None:
     assert found.step == step
 
 
+def test_a_matrix_that_vanishes_in_five_steps_whatever_its_computed_eigenvalues() -> None:
+    """gallery(5): A⁵ = 0 in integers, though float64 finds eigenvalues of modulus 0.04."""
+    A = [
+        [-9, 11, -21, 63, -252],
+        [70, -69, 141, -421, 1684],
+        [-575, 575, -1149, 3451, -13801],
+        [3891, -3891, 7782, -23345, 93365],
+        [1024, -1024, 2048, -6144, 24572],
+    ]
+    exact = [np.linalg.matrix_power(np.array(A, dtype=object), k) for k in range(6)]
+    norms = [np.linalg.norm(power.astype(float), 2) for power in exact]
+
+    found, K = growth(A), kreiss(A, rtol=1e-3)
+
+    assert norms[5] == 0
+    assert found.step == 3
+    assert_allclose([found.peak, found.bound], max(norms), rtol=1e-12)
+    # rounding: ‖zI − A‖ u K / (|z| − 1)
+    assert 1e-7 < K.accuracy < 1e-3
+    assert K.lower <= max(norms) <= math.e * 5 * K.upper
+
+
 @pytest.mark.parametrize(
     ("A", "peak", "time"),
     [
