@@ -19,13 +19,13 @@ import cmath
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Literal, NamedTuple, final
 
 import numpy as np
 from numpy import ndarray
 
-from passband._shapes import Num
+from passband._shapes import Float, Num
 from passband.filters.passband import Interval, Passband
 from passband.filters.roots import Function, real_roots
 
@@ -37,7 +37,7 @@ _INSIDE = 1e-10  # over one, for a radius inside a gap: rounding of `eigvals`
 _TOUCHING = 1e-6  # over one, at an isolated point: there multipliers are multiple, error √eps
 _ROUNDING = 1e-14  # of a condition, whose terms are of order one where multipliers are
 _NEAR = 1e-6  # relative: a condition with a zero this close has no sign
-_LARGE = 1e3  # norm of M − I
+_LARGE = 1e3  # size of M − I
 _SPLIT = 1e-10  # relative width of a gap that is none
 _ACROSS = np.array([0.21, 0.5, 0.83])  # where a gap is looked at
 
@@ -78,12 +78,12 @@ def polynomial_conditions(
     """
 
     def of_one(mu: ndarray) -> ndarray:
-        return _if_large(norm := _norm(change(mu)), norm**size)
+        return _if_large(size_ := _perron_root(change(mu)), size_**size)
 
     def of_pairs(mu: ndarray) -> ndarray:
         E = change(mu)
-        compound = _norm(compound_change(E)) ** (size * (size - 1) // 2 - 1)
-        return _if_large(_norm(E), _norm(E) ** 2 * compound)
+        pairs = _perron_root(compound_change(E)) ** (size * (size - 1) // 2 - 1)
+        return _if_large(size_ := _perron_root(E), size_**2 * pairs)
 
     ways: list[tuple[Exit, Function, int, Function | None]] = [
         ("+1", drifts(change), degree, of_one if size > 1 else None),
@@ -103,13 +103,17 @@ def polynomial_conditions(
     return conditions
 
 
-def _norm(matrices: ndarray) -> ndarray:
-    return np.linalg.norm(matrices, axis=(-2, -1))
+def _perron_root(matrices: ndarray) -> ndarray:
+    """Return the spectral radius of the absolute values: a norm that no units of slots move."""
+    finite = np.isfinite(matrices).all(axis=(-2, -1))
+    root = np.full(matrices.shape[:-2], math.inf)
+    root[finite] = np.abs(np.linalg.eigvals(np.abs(matrices[finite]))).max(axis=-1)
+    return root
 
 
-def _if_large(norm: ndarray, terms: ndarray) -> ndarray:
+def _if_large(size: ndarray, terms: ndarray) -> ndarray:
     """Return what cancels in a condition where M is so large that it matters, and 0 elsewhere."""
-    return np.where(norm > _LARGE, terms, 0.0)
+    return np.where(size > _LARGE, terms, 0.0)
 
 
 def drifts(change: Change) -> Function:
@@ -180,22 +184,24 @@ def _assembled(change: Change, conditions: Sequence[Condition]) -> Passband:
     points = [crossing.curvature for crossing in crossings]
     outermost = max([*map(abs, points)], default=0.0) or 1.0
     ends = [-math.inf, *points, math.inf]
-    inside = [
-        _admissible_gap(change, conditions, max(left, -4 * outermost), min(right, 4 * outermost))
-        for left, right in pairwise(ends)
-    ]
+    inside = _admissible_gaps(change, conditions, np.clip(ends, -4 * outermost, 4 * outermost))
     for i in range(1, len(points)):  # rounding has split one crossing: nothing is in between
         if points[i] - points[i - 1] <= _SPLIT * abs(points[i]):
             inside[i] = inside[i - 1] and inside[i + 1]
-    exits = [None, *(_exit(change, crossing) for crossing in crossings), None]
+
+    def lost_at(end: int) -> complex | None:
+        return _exit(change, crossings[end - 1]) if 0 < end < len(ends) - 1 else None
+
     parts = [
-        Interval(ends[i], ends[i + 1], lower_exit=exits[i], upper_exit=exits[i + 1])
-        for i in np.flatnonzero(inside)
+        Interval(ends[i], ends[i + 1], lower_exit=lost_at(i), upper_exit=lost_at(i + 1))
+        for i, admitted in enumerate(inside)
+        if admitted
     ]
+    touching = _radius(change, np.array(points)) <= 1 + _TOUCHING
     parts += [
-        Interval(p, p, lower_exit=exits[i + 1], upper_exit=exits[i + 1])
-        for i, p in enumerate(points)
-        if not inside[i] and not inside[i + 1] and _admissible_point(change, conditions, p)
+        Interval(points[i], points[i], lower_exit=lost_at(i + 1), upper_exit=lost_at(i + 1))
+        for i, touches in enumerate(touching)
+        if touches and not (inside[i] or inside[i + 1]) and _admissible_point(conditions, points[i])
     ]
     return Passband.union(parts)
 
@@ -210,27 +216,29 @@ def _distinct(crossings: list[_Crossing]) -> list[_Crossing]:
     return kept
 
 
-def _admissible_gap(
-    change: Change, conditions: Sequence[Condition], left: float, right: float
-) -> bool:
-    """Return whether no multiplier is outside anywhere in an open gap between crossings."""
-    mu = left + (right - left) * _ACROSS
+def _admissible_gaps(
+    change: Change, conditions: Sequence[Condition], ends: Float[ndarray, " k"]
+) -> list[bool]:
+    """Return whether no multiplier is outside anywhere between two crossings, for each gap."""
+    mu = ends[:-1, None] + np.diff(ends)[:, None] * _ACROSS
+    radius = _radius(change, mu.ravel()).reshape(mu.shape)
+    clearest = np.abs(radius - 1).argmax(axis=1)
+    inside = radius[np.arange(len(radius)), clearest] <= 1 + _INSIDE
     for condition in conditions:
-        if condition.zeros is not None and np.median(condition.value(mu)) < -_ROUNDING:
-            return False
-    radius = _radius(change, mu)
-    return bool(radius[np.argmax(np.abs(radius - 1))] <= 1 + _INSIDE)
+        if condition.zeros is not None:
+            values = condition.value(mu.ravel()).reshape(mu.shape)
+            inside &= ~(np.median(values, axis=1) < -_ROUNDING)
+    return inside.tolist()
 
 
-def _admissible_point(change: Change, conditions: Sequence[Condition], mu: float) -> bool:
-    """Return whether no multiplier is outside at a crossing between inadmissible gaps."""
-    at = np.array([mu])
+def _admissible_point(conditions: Sequence[Condition], mu: float) -> bool:
+    """Return whether no condition is broken at a crossing between inadmissible gaps."""
     for condition in conditions:
         if condition.zeros is None or any(abs(r - mu) <= _NEAR * abs(mu) for r in condition.zeros):
             continue
-        if condition.value(at)[0] < 0:
+        if condition.value(np.array([mu]))[0] < 0:
             return False
-    return bool(_radius(change, at)[0] <= 1 + _TOUCHING)
+    return True
 
 
 def _radius(change: Change, mu: ndarray) -> ndarray:

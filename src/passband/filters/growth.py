@@ -47,11 +47,14 @@ def overshoot(M: Num[ndarray, "s s"]) -> Overshoot:
     if not np.isfinite(M).all() or _radius(M) > 1 + _OUTSIDE:
         return Overshoot(math.inf, 0, math.inf, math.inf)
     peak, step = 1.0, 0
-    for first, norms in _norms_of_powers(M):
-        best = int(norms.argmax())
-        if norms[best] > peak * (1 + 1e-12):
-            peak, step = float(norms[best]), first + best
-        if norms[-1] <= 1 or first + len(norms) > 8 * step + _PATIENCE:
+    for first, powers in _powers(M):
+        candidates = np.flatnonzero(_frobenius(powers) > peak)
+        norms = _norm(powers[candidates])
+        if len(norms) and norms.max() > peak * (1 + 1e-12):
+            best = int(norms.argmax())
+            peak, step = float(norms[best]), first + int(candidates[best])
+        last = first + len(powers) - 1
+        if last > 8 * step + _PATIENCE or _norm(powers[-1:])[0] <= 1:
             break
     lower = max(1.0, peak / (math.e * len(M)), kreiss_lower_bound(M))
     return Overshoot(peak, step, min(lower, peak), peak)
@@ -62,12 +65,14 @@ def settling(M: Num[ndarray, "s s"], *, eps: float) -> float:
     if not np.isfinite(M).all() or _radius(M) >= 1:
         return math.inf
     peak, last_above = 1.0, -1 if eps >= 1 else 0
-    for first, norms in _norms_of_powers(M):
-        peak = max(peak, float(norms.max()))
-        above = np.flatnonzero(norms > eps)
-        if len(above):
-            last_above = first + int(above[-1])
-        if norms[-1] <= eps / peak:
+    for first, powers in _powers(M):
+        bound = _frobenius(powers)  # norms are at most this, and at least this over √s
+        peak = max(peak, float(bound.max()))
+        for k in np.flatnonzero(bound > eps)[::-1]:
+            if bound[k] > eps * math.sqrt(len(M)) or _norm(powers[k : k + 1])[0] > eps:
+                last_above = first + int(k)
+                break
+        if bound[-1] <= eps / peak:
             return last_above + 1
     return math.inf
 
@@ -99,8 +104,8 @@ def _kreiss_ratio(M: ndarray, excess: ndarray, angle: ndarray) -> Float[ndarray,
         return np.where(smallest > 0, excess / smallest, 0.0)
 
 
-def _norms_of_powers(M: ndarray) -> Generator[tuple[int, ndarray]]:
-    """Yield ``(k, ‖Mᵏ‖, …, ‖Mᵏ⁺²⁵⁵‖)`` for k = 1, 257 and so on."""
+def _powers(M: ndarray) -> Generator[tuple[int, ndarray]]:
+    """Yield ``k`` and the powers ``Mᵏ, Mᵏ⁺¹, …`` in blocks, up to the longest."""
     powers = [M]
     while len(powers) < _BLOCK:
         powers.append(M @ powers[-1])
@@ -108,8 +113,16 @@ def _norms_of_powers(M: ndarray) -> Generator[tuple[int, ndarray]]:
     start = np.eye(len(M), dtype=M.dtype)
     for first in range(1, _LONGEST, _BLOCK):
         current = block @ start
-        yield first, np.linalg.norm(current, ord=2, axis=(-2, -1))
+        yield first, current
         start = current[-1]
+
+
+def _frobenius(matrices: ndarray) -> ndarray:
+    return np.linalg.norm(matrices, axis=(-2, -1))
+
+
+def _norm(matrices: ndarray) -> ndarray:
+    return np.linalg.norm(matrices, ord=2, axis=(-2, -1))
 
 
 def _radius(M: ndarray) -> float:

@@ -9,11 +9,12 @@ from numpy.polynomial import hermite_e
 
 from passband._shapes import Float
 from passband.filters.cycle import Cycle, Stage, after, composed
-from passband.filters.roots import LARGEST_DEGREE, real_roots
+from passband.filters.roots import real_roots
 
 _ROUNDING = 1e-14  # of a radius: closer to one, a mode forgets nothing
-_MOST_STATES = 6  # for an algebraic mean-square edge: 21 moments
-_MOST_STATES_ON_A_GRID = 16
+_MOST_STATES = 12
+_LARGEST_DEGREE = 24
+_GROWING = 1e-13  # over one, for a radius: rounding of `eigvals`
 
 
 def stationary_variance(cycle: Cycle, lam: Float[ndarray, "*batch"]) -> Float[ndarray, "*batch"]:
@@ -57,7 +58,8 @@ def _after_step(covariance: ndarray, change: ndarray, gain: ndarray) -> ndarray:
 def mean_square_edge(cycle: Cycle, *, ratio: float, edge: float) -> float:
     """Return the first λ > 0 at which the second moment of the mode grows.
 
-    Up to six states it is the first root of a polynomial; beyond, the first change on a fine grid.
+    It is the first root of a polynomial, up to degree 24; beyond, the first change on a grid of
+    800 curvatures, which could pass over a narrow one.
 
     Args:
         cycle: One period, polynomial in λ.
@@ -65,39 +67,40 @@ def mean_square_edge(cycle: Cycle, *, ratio: float, edge: float) -> float:
         edge: The deterministic edge, which is never below.
     """
     size = len(cycle.slots)
+    if size > _MOST_STATES:
+        return math.nan
     shrink, restore = _symmetric_coordinates(size)
 
     def change(lam: ndarray) -> ndarray:
         return shrink @ _second_moment_change(cycle, lam, ratio) @ restore
 
-    def stays(lam: float) -> bool:
-        return bool(np.abs(1 + np.linalg.eigvals(change(np.array([lam]))[0])).max() <= 1)
+    def condition(lam: ndarray) -> ndarray:
+        return np.linalg.det(-change(lam))
+
+    def grows(lam: ndarray) -> ndarray:
+        radius = np.abs(1 + np.linalg.eigvals(change(lam))).max(axis=-1)
+        return radius > 1 + _GROWING
 
     with np.errstate(all="ignore"):
-        if size > _MOST_STATES:
-            return _first_change(stays, edge) if size <= _MOST_STATES_ON_A_GRID else math.nan
-        degree = min(max(cycle.degree, 1) * (size + 1), LARGEST_DEGREE)
-        condition: Callable[[ndarray], ndarray] = lambda lam: np.linalg.det(-change(lam))  # noqa: E731
+        degree = max(cycle.degree, 1) * (size + 1)
+        if degree > _LARGEST_DEGREE:
+            logarithmic = np.geomspace(1e-12, 1, 401) * edge
+            grid = np.union1d(logarithmic, np.linspace(0, 1, 401)[1:] * edge)
+            return _first_change(grows, grid)
         roots = real_roots(condition, degree=degree, scale=edge, only="below") or []
-        last = 0.0
-        for root in [*(r for r in roots if r < edge), edge]:
-            if not stays((last + root) / 2):
-                return last
-            last = root
-    return last
+        ends = np.array([0.0, *(root for root in roots if root < edge), edge])
+        return float(ends[:-1][grows((ends[1:] + ends[:-1]) / 2)].min(initial=edge))
 
 
-def _first_change(stays: Callable[[float], bool], edge: float) -> float:
-    """Return where a property that holds near zero is first lost, by a grid and bisection."""
-    grid = edge * np.arange(201) / 200
-    first = next((i for i in range(1, 201) if not stays(grid[i])), None)
-    if first is None:
-        return edge
-    inside, outside = float(grid[first - 1]), float(grid[first])
-    while outside - inside > 1e-13 * outside:
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if stays(middle) else (inside, middle)
-    return inside
+def _first_change(grows: Callable[[ndarray], ndarray], grid: ndarray) -> float:
+    """Return where a property first appears, by a grid and bisection."""
+    found = np.flatnonzero(grows(grid))
+    if not len(found):
+        return float(grid[-1])
+    inside, outside = (grid[found[0] - 1] if found[0] else 0.0), grid[found[0]]
+    while inside < (middle := (inside + outside) / 2) < outside:
+        inside, outside = (inside, middle) if grows(np.array([middle]))[0] else (middle, outside)
+    return float(inside)
 
 
 def _noise_gain(batch: Sequence[Stage], lam: ndarray, size: int) -> tuple[ndarray, ndarray]:
