@@ -148,7 +148,10 @@ def test_impossible_numbers_are_refused(tmp_path: Path, option: str, value: str)
 
 @pytest.mark.slow
 def test_quick_interrupted_and_continued(tmp_path: Path) -> None:
-    code = "import sys; from passband.cli import main; sys.exit(main(sys.argv[1:]))"
+    listen = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # also in the background
+    code = (
+        f"import signal, sys; {listen}; from passband.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
     options = ["demo", "--quick", "--jobs", "1", "--out", str(tmp_path)]
     command = [sys.executable, "-c", code, *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -135,10 +135,11 @@ def test_processes_give_the_same_records_and_isolate_a_death(tmp_path: Path) -> 
 def test_leaving_early_stops_the_processes(tmp_path: Path) -> None:
     Toy, store = toy(tmp_path), Store(tmp_path / "records")
     runs = [Toy(seed=seed) for seed in range(20)]
+    on_interrupt = signal.getsignal(signal.SIGINT)
 
     with closing(execute(runs, store, jobs=2)) as outcomes:
         first = next(outcomes)
 
     assert first.record is not None
     assert store.load(first.run.configuration()) == first.record
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is on_interrupt
