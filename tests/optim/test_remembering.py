@@ -125,11 +125,15 @@ def test_edge_is_where_the_one_step_matrix_leaves_the_circle(
     make: Make, *, lr: float, momentum: float, share: float, weight_decay: float
 ) -> None:
     assume(make is not secant or momentum <= 0.91)
-    edge = share * 2 * (1 + momentum) / lr
+    edge = share * 2 * (1 + momentum) / lr - weight_decay
+    assume(edge > 0)
 
     inside, outside = (
         np.abs(np.linalg.eigvals(measured_transition(make, lam, lr, momentum, **options))).max()
-        for lam in (0.99 * edge - weight_decay, 1.01 * edge - weight_decay)
+        for lam in (
+            edge - 0.01 * (edge + weight_decay),
+            edge + 0.01 * (edge + weight_decay),
+        )
         for options in [{"edge": edge, "weight_decay": weight_decay}]
     )
 

@@ -72,6 +72,11 @@ _KNOBS: dict[type[Filter], tuple[str, ...]] = {
 }
 
 
+def knobs(family: type[Filter]) -> tuple[str, ...]:
+    """Return the options of a family that `design` can solve for; none if it does not know it."""
+    return _KNOBS.get(family, ())
+
+
 def design(family: type[F], *, edge: float, **options: Any) -> F:
     """Return the filter of a family that has the wanted edge.
 
@@ -188,13 +193,16 @@ def _in_closed_form(made: Callable[[float], F], knob: str, edge: float) -> F | N
             value = (math.sqrt(4 * ratio - 3) - 1) / (2 * edge)
         case FisherSAM():
             value = ratio - 1
-        case ExtrapolatedNesterov():
-            value = (ratio - 1) / 2
+        case ExtrapolatedNesterov(weight_decay=decay):
+            value = ((plain.edge + decay) / (edge + decay) - 1) / 2
         case HeldAscent(lr=lr, every=every):
             left = (1 - lr * edge) ** every
             value = (1 + left) / (1 - left) / edge if left < 1 else 0.0
-        case DerivativeAction() | Secant() | Parity() | MixedMemory() | Optimistic():
-            value = (ratio - 1) / plain.edge
+        case DerivativeAction() | Secant() | Parity() | MixedMemory():
+            decay = plain.weight_decay  # adds to every curvature
+            value = 1 / (edge + decay) - 1 / (plain.edge + decay)
+        case Optimistic():
+            value = 1 / edge - 1 / plain.edge
         case _:
             return None
     return made(value)

@@ -14,8 +14,15 @@ import numpy as np
 from typing_extensions import override
 
 from passband.filters.base import LoopFilter
-from passband.filters.checks import check_finite, check_momentum, check_positive
+from passband.filters.checks import (
+    check_finite,
+    check_momentum,
+    check_nonnegative,
+    check_positive,
+)
 from passband.filters.loop import Loop
+from passband.filters.oracles import Decay, Identity
+from passband.filters.response import Response
 
 
 def memory_loop(*, lr: float, momentum: float, weights: tuple[float, ...]) -> Loop:
@@ -50,16 +57,24 @@ class _Memory(LoopFilter):
     lr: float
     strength: float
     momentum: float = 0.0
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr)
         check_finite(strength=self.strength)
         check_momentum(self.momentum, nesterov=False)
+        check_nonnegative(weight_decay=self.weight_decay)
 
     @property
     @abstractmethod
     def weights(self) -> tuple[float, ...]:
         """Weights of the last gradient, the one before, and so on."""
+
+    @property
+    @final
+    @override
+    def response(self) -> Response:
+        return Decay(self.weight_decay) if self.weight_decay else Identity()
 
     @property
     @final
@@ -85,6 +100,7 @@ class DerivativeAction(_Memory):
         lr: Learning rate ``η > 0``.
         strength: ``s``, in 1/curvature; ``1/E − 1/C`` for an edge of E.
         momentum: Heavy ball on x.
+        weight_decay: ``ω ≥ 0``, added to the gradient, so to every curvature.
 
     Example:
         >>> print(DerivativeAction(lr=0.04, strength=0.03, momentum=0.8).passband())
@@ -112,6 +128,7 @@ class Secant(_Memory):
         lr: Learning rate ``η > 0``.
         strength: ``r``, in 1/curvature.
         momentum: Heavy ball on x.
+        weight_decay: ``ω ≥ 0``, added to the gradient, so to every curvature.
 
     Example:
         >>> print(Secant(lr=0.04, strength=0.03, momentum=0.8).passband())
@@ -137,6 +154,7 @@ class Parity(_Memory):
         lr: Learning rate ``η > 0``.
         strength: ``r``, in 1/curvature.
         momentum: Heavy ball on x.
+        weight_decay: ``ω ≥ 0``, added to the gradient, so to every curvature.
 
     Example:
         >>> round(Parity(lr=1.0, strength=1.5).edge, 9)
@@ -186,6 +204,7 @@ class ExtrapolatedNesterov(LoopFilter):
         lr: Learning rate ``η > 0``.
         momentum: ``μ``, which carries the previous move over.
         extrapolation: ``c``, how many previous moves ahead the gradient is taken.
+        weight_decay: ``ω ≥ 0``, added to the gradient, so to every curvature.
 
     Example:
         >>> print(ExtrapolatedNesterov(lr=0.04, momentum=0.8, extrapolation=2.0).passband())
@@ -195,10 +214,17 @@ class ExtrapolatedNesterov(LoopFilter):
     lr: float
     momentum: float
     extrapolation: float
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr)
         check_finite(momentum=self.momentum, extrapolation=self.extrapolation)
+        check_nonnegative(weight_decay=self.weight_decay)
+
+    @property
+    @override
+    def response(self) -> Response:
+        return Decay(self.weight_decay) if self.weight_decay else Identity()
 
     @property
     @override

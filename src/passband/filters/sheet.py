@@ -11,7 +11,10 @@ RATIO = 0.5  # spread of batch curvature for which mean-square edges are shown
 
 
 def call(filter: Any) -> str:
-    """Return the shortest constructor call that makes a filter: options at default left out."""
+    """Return the shortest constructor call that makes a filter, to eight digits.
+
+    Options at their default are left out.
+    """
     if not dataclasses.is_dataclass(filter) or isinstance(filter, type):
         return type(filter).__name__
     written = [
@@ -76,6 +79,8 @@ def _written(value: Any) -> str:
     if isinstance(value, tuple):
         inner = ", ".join(map(_written, value))
         return f"({inner})"
+    if isinstance(value, float):
+        return repr(float(f"{value:.8g}"))
     return call(value) if dataclasses.is_dataclass(value) else repr(value)
 
 

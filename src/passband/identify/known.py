@@ -124,7 +124,7 @@ def _extrapolated(group: Group, _: float | None) -> Filter:
 
 
 def _memory(group: Group) -> dict[str, Any]:
-    return {"lr": group["lr"], "momentum": _number(group["momentum"])}
+    return {name: _number(group[name]) for name in ("lr", "momentum", "weight_decay")}
 
 
 def _adam(kind: type[filters.Adam | filters.AdamW | filters.NAdam]) -> Read:
@@ -152,8 +152,6 @@ _KNOWN: dict[type, Read] = {
     torch.optim.AdamW: _adam(filters.AdamW),
     torch.optim.NAdam: _adam(filters.NAdam),
     torch.optim.RMSprop: _rmsprop,
-}
-_WITHOUT_DECAY: dict[type, Read] = {
     optim.DerivativeSGD: _derivative,
     optim.ExtrapolatedSGD: _extrapolated,
     optim.SecantSGD: _secant,
@@ -163,9 +161,6 @@ _WITHOUT_DECAY: dict[type, Read] = {
 def _known(optimizer: torch.optim.Optimizer) -> Read | None:
     """Return how to read the filter of a group, or None where it has to be measured."""
     kind = type(optimizer)
-    plain = all(not group.get("weight_decay") for group in optimizer.param_groups)
-    if kind in _WITHOUT_DECAY:
-        return _WITHOUT_DECAY[kind] if plain else None
     if isinstance(optimizer, optim.SharpnessAware):
         undamped = all(not group.get("dampening") for group in optimizer.param_groups)
         if type(optimizer.base) is not torch.optim.SGD or not undamped:

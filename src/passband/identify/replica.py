@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from passband._shapes import Float
 
+_LONGEST_CYCLE = 10
 _LATE = 10**15  # steps after which a counter has reached its limit to rounding, if it has one
 
 
@@ -42,7 +43,7 @@ class Replica:
     ) -> None:
         self.lam = torch.from_numpy(np.ascontiguousarray(lam, dtype=np.float64))
         self.x = nn.Parameter(torch.zeros_like(self.lam))
-        self.optimizer = _transplant(optimizer, group, self.x)
+        self.optimizer = _twin(optimizer, group, self.x)
         self.frozen = frozen
         self.evaluations = 0
         self.steps = 0
@@ -204,8 +205,36 @@ def _moments(optimizer: Optimizer, group: int, scalars: dict[str, float]) -> dic
     return {path: 1 / value for path, value in kept.items() if value > 0 and math.isfinite(value)}
 
 
-def _transplant(optimizer: Optimizer, group: int, x: nn.Parameter) -> Optimizer:
-    """Return a copy of an optimizer that holds ``x`` alone, in one group, without state.
+def _twin(optimizer: Optimizer, group: int, x: nn.Parameter) -> Optimizer:
+    """Return a copy without state, or at rest if its class makes its state when it is made."""
+    if any(source.state for source in _optimizers(optimizer)):
+        trial = _transplant(optimizer, group, nn.Parameter(torch.zeros_like(x)))
+        (p,) = trial.param_groups[0]["params"]
+        p.grad = torch.zeros_like(p)
+        try:
+            for _ in range(_LONGEST_CYCLE):
+                trial.step(lambda: 0.0)
+        except Exception:
+            return _transplant(optimizer, group, x, at_rest=True)
+    return _transplant(optimizer, group, x)
+
+
+def _at_rest(state: dict[str, Any], p: Tensor, x: Tensor) -> dict[str, Any]:
+    """Return a state with zeros for all that is as large as the parameter."""
+    return {
+        key: torch.zeros_like(x)
+        if isinstance(value, Tensor) and value.shape == p.shape and value.numel() == p.numel()
+        else copy.deepcopy(value)
+        for key, value in state.items()
+    }
+
+
+def _transplant(
+    optimizer: Optimizer, group: int, x: nn.Parameter, *, at_rest: bool = False
+) -> Optimizer:
+    """Return a copy of an optimizer that holds ``x`` alone, in one group.
+
+    Without state, or with that of the group's first parameter at rest.
 
     ``copy.deepcopy`` would lose every attribute that `Optimizer` does not pickle, and keep a
     scheduler's wrapper of ``step``, which steps the original.
@@ -230,6 +259,10 @@ def _transplant(optimizer: Optimizer, group: int, x: nn.Parameter) -> Optimizer:
                 value.clear()
             if isinstance(value, list) and value and all(item is x for item in value):
                 value[:] = [x]  # its own list of the parameters
+    if at_rest:
+        for source, twin in zip(sources, twins, strict=True):
+            p = source.param_groups[group]["params"][0]
+            twin.state[x] = _at_rest(source.state.get(p, {}), p, x)
     return twins[0]
 
 

@@ -144,12 +144,16 @@ class RememberingSGD(CheckedOptimizer):
 
 
 def slope_for_edge(group: Group) -> float:
-    """Return ``1/E − 1/C``: what brings heavy ball's edge ``C = 2 (1 + β) / α`` down to ``E``."""
-    edge = number(group, "edge")
+    """Return ``1/(E + ω) − 1/C``: what brings heavy ball's ``C = 2 (1 + β) / α`` down to ``E + ω``.
+
+    Weight decay ω adds to every curvature, so the edge of the loss is lower by as much.
+    """
+    edge, decay = number(group, "edge"), group["weight_decay"]
     classical = 2 * (1 + group["momentum"]) / float(group["lr"])
-    if not 0 < edge < classical:
+    if not (edge > 0 and edge + decay < classical):
         raise ValueError(
-            f"`edge` must be positive and below 2 (1 + momentum) / lr = {classical:g}, the edge of "
-            f"SGD, because memory only lowers it; got {edge!r}. Lower `lr` for a higher edge."
+            "`edge` must be positive and below 2 (1 + momentum) / lr - weight_decay = "
+            f"{classical - decay:g}, the edge of SGD, because memory only lowers it; got {edge!r}. "
+            "Lower `lr` for a higher edge."
         )
-    return 1 / edge - 1 / classical
+    return 1 / (edge + decay) - 1 / classical

@@ -36,8 +36,8 @@ class ExtrapolatedSGD(RememberingSGD):
         lr: Learning rate ``α``, positive; schedulers may take it to zero.
         momentum: ``β`` in [0, 1), as in ``torch.optim.SGD``.
         extrapolation: ``c``, not negative, in last steps.
-        edge: The edge wanted, in place of ``extrapolation``: in (0, C), in units of curvature,
-            weight decay included.
+        edge: The edge wanted, in place of ``extrapolation``: in (0, C - weight_decay), a curvature
+            of the loss.
         weight_decay: Not negative; added to the gradient at ``p``, so to every curvature.
         foreach: ``False`` loops over tensors.
 

@@ -37,8 +37,8 @@ class SecantSGD(RememberingSGD):
         params: Parameters, named parameters or parameter groups, as everywhere in ``torch.optim``.
         lr: Learning rate ``α``, positive; schedulers may take it to zero.
         strength: ``r``, not negative, in units of ``lr``.
-        edge: The edge wanted, in place of ``strength``: in (0, C), in units of curvature, weight
-            decay included. Needs ``momentum <= 0.91``.
+        edge: The edge wanted, in place of ``strength``: in (0, C - weight_decay), a curvature of
+            the loss. Needs ``momentum <= 0.91``.
         momentum: ``β`` in [0, 1), as in ``torch.optim.SGD``.
         weight_decay: Not negative; added to the gradient at ``p``, so to every curvature.
         foreach: ``False`` loops over tensors.
