@@ -14,6 +14,7 @@ from passband.cli.options import read_options
 from passband.cli.plot import curve
 from passband.cli.suggest import closest
 from passband.filters import Filter, Interval
+from passband.filters.sheet import call
 
 _EXAMPLES = """examples:
   $ passband edge sgd --lr 0.1 --momentum 0.9
@@ -31,7 +32,7 @@ def catalogue() -> dict[str, type[Filter]]:
         if inspect.isclass(kind)
         and issubclass(kind, Filter)
         and dataclasses.is_dataclass(kind)
-        and all(_is_option(field.type) for field in _fields(kind))
+        and all(_is_option(field.type) for field in fields_of(kind))
     }
 
 
@@ -76,7 +77,7 @@ def compare(arguments: Sequence[str]) -> str:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"no optimizer {unknown[0]!r}{closest(unknown[0], known)}")
-    takes = {name: {field.name: field for field in _fields(known[name])} for name in names}
+    takes = {name: {field.name: field for field in fields_of(known[name])} for name in names}
     useless = [key for key in options if not any(key in fields for fields in takes.values())]
     if useless:
         raise ValueError(f"none of {', '.join(names)} takes --{useless[0].replace('_', '-')}.")
@@ -104,7 +105,7 @@ def compare(arguments: Sequence[str]) -> str:
 def describe(filter: Filter) -> str:
     """Return passband, edge, cost and a small plot of the radius, as text."""
     passband = filter.passband()
-    lines = [repr(filter), "", f"admitted λ   {passband}"]
+    lines = [call(filter), "", f"admitted λ   {passband}"]
     lines += [f"edge         {passband.edge:.9g}{_exit(passband.edge, passband.intervals)}"]
     if passband.islands:
         lines += [f"islands      {' ∪ '.join(map(str, passband.islands))}"]
@@ -127,7 +128,8 @@ def _exit(edge: float, intervals: Sequence[Interval]) -> str:
     return f"   (beyond, the mode rotates: period {period:.3g} steps)"
 
 
-def _fields(kind: type) -> Sequence["dataclasses.Field[object]"]:
+def fields_of(kind: type) -> Sequence["dataclasses.Field[object]"]:
+    """Return the options of a filter class."""
     return dataclasses.fields(kind)
 
 

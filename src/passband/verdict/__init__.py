@@ -2,5 +2,6 @@
 
 from passband.verdict.inspection import inspect
 from passband.verdict.judge import Mode, Verdict, judge
+from passband.verdict.suggest import Change, Suggestion, suggest
 
-__all__ = ["Mode", "Verdict", "inspect", "judge"]
+__all__ = ["Change", "Mode", "Suggestion", "Verdict", "inspect", "judge", "suggest"]

@@ -1,0 +1,200 @@
+"""From a measured sharpness to the option of the optimizer that puts its edge there."""
+
+import copy
+import dataclasses
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any, final
+
+from torch.optim import Optimizer
+from typing_extensions import override
+
+from passband.errors import FilterWarning, NotAFilterError
+from passband.filters import Filter, design
+from passband.filters.design import knobs
+from passband.identify import filter_of
+from passband.spectra import Spectrum
+
+_ACCURACY = 1e-6  # relative, of an edge that is found by measuring again and again
+_MEASUREMENTS = 8
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One option, and what it has to be.
+
+    Attributes:
+        option: Its name in the optimizer and in its filter.
+        now: Its value.
+        value: The value that has the wanted edge.
+        filter: The filter with that value.
+    """
+
+    option: str
+    now: float
+    value: float
+    filter: Filter
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """Ways to put the edge of an optimizer at a wanted place above or below the sharpness.
+
+    Attributes:
+        sharpness: Largest eigenvalue.
+        error: Its error bar; 0 if none was given.
+        edge: Edge of the optimizer now.
+        wanted: The edge that has the wanted ratio.
+        changes: What leads there, one option at a time; the gentlest on training comes first.
+        notes: Why other options do not, a sentence each.
+    """
+
+    sharpness: float
+    error: float
+    edge: float
+    wanted: float
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
+
+    @override
+    def __str__(self) -> str:
+        ratio = self.sharpness / self.edge if self.edge else math.inf
+        headline = (
+            f"sharpness {self.sharpness:.6g} ± {self.error:.1g}   edge now {self.edge:.6g} "
+            f"(ratio {ratio:.4g})   wanted {self.wanted:.6g} "
+            f"(ratio {self.sharpness / self.wanted:.4g})"
+        )
+        lines = [headline]
+        for change in self.changes:
+            note = f"gain {change.filter.gain:.4g}, κ {change.filter.kappa:.3g}"
+            lines.append(f"  {change.option} {change.now:g} → {change.value:.6g}   ({note})")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def suggest(
+    optimizer: Optimizer | Filter,
+    spectrum: Spectrum | float,
+    *,
+    ratio: float = 0.9,
+    group: int = 0,
+    gradient_norm: float | None = None,
+) -> Suggestion:
+    """Propose values of ``lr``, ``rho``, … for a wanted ratio of sharpness to edge.
+
+    A ratio below one lets the present minimum through, one above makes the optimizer leave for
+    a flatter one. Each change is on its own, all else held. Nothing is set: write the value into
+    ``optimizer.param_groups[group]`` to use it.
+
+    Args:
+        optimizer: A torch optimizer instance, or a filter.
+        spectrum: Eigenvalues of the objective, in the curvature the filter is in: of the
+            preconditioned Hessian for Adam and its kin. A number is taken for the sharpness.
+        ratio: Wanted sharpness / edge, positive.
+        group: Parameter group of the optimizer.
+        gradient_norm: ``‖∇f‖`` at which normalized SAM is frozen; ignored by all others.
+
+    Returns:
+        The changes; it prints well. Milliseconds for known optimizers; for others the filter is
+        measured up to eight times, a second each.
+
+    Raises:
+        ValueError: The sharpness is not positive, ``ratio`` is not, or the edge is not finite.
+        NotAFilterError: The optimizer has no filter.
+
+    Example:
+        >>> import torch
+        >>> weights = torch.zeros(2, requires_grad=True)
+        >>> suggestion = suggest(torch.optim.SGD([weights], lr=0.1), 40.0, ratio=0.8)
+        >>> suggestion.changes[0].option, round(suggestion.changes[0].value, 6)
+        ('lr', 0.04)
+    """
+    sharpness, error = _sharpness(spectrum)
+    if not 0 < ratio < math.inf:
+        raise ValueError(f"`ratio` of sharpness to edge must be positive and finite; got {ratio}.")
+    wanted = sharpness / ratio
+    filter = (
+        optimizer
+        if isinstance(optimizer, Filter)
+        else filter_of(optimizer, group, gradient_norm=gradient_norm)
+    )
+    edge = filter.edge
+    known = knobs(type(filter))
+    if known:
+        changes, notes = _redesigned(filter, known, wanted)
+    elif isinstance(optimizer, Optimizer):
+        changes, notes = _remeasured(optimizer, group, edge, wanted)
+    else:
+        raise NotAFilterError(
+            f"{type(filter).__name__} has no option that `design` knows. Give the optimizer "
+            "instance, which can be measured again, or design the parts of a composite."
+        )
+    return Suggestion(
+        sharpness=sharpness,
+        error=error,
+        edge=edge,
+        wanted=wanted,
+        changes=changes,
+        notes=notes,
+    )
+
+
+def _sharpness(spectrum: Spectrum | float) -> tuple[float, float]:
+    if isinstance(spectrum, Spectrum):
+        top = int(spectrum.values.argmax())
+        sharpness, error = float(spectrum.values[top]), float(spectrum.errors[top])
+    else:
+        sharpness, error = float(spectrum), 0.0
+    if not 0 < sharpness < math.inf:
+        raise ValueError(
+            f"the sharpness must be positive and finite; got {sharpness:g}. Where no curvature is "
+            "positive, no edge is in the way."
+        )
+    return sharpness, error
+
+
+def _redesigned(
+    filter: Any, known: tuple[str, ...], wanted: float
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Return the change of each option that shapes the edge, others as they are."""
+    options = {field.name: getattr(filter, field.name) for field in dataclasses.fields(filter)}
+    changes: list[Change] = []
+    notes: list[str] = []
+    for option in known:
+        others = {name: value for name, value in options.items() if name != option}
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", FilterWarning)
+                found: Any = design(type(filter), edge=wanted, **others)
+        except ValueError as error:
+            notes.append(f"{option} alone does not: {error}")
+            continue
+        notes += [f"{option}: {warning.message}" for warning in caught]
+        changes.append(Change(option, float(options[option]), getattr(found, option), found))
+    return tuple(changes), tuple(notes)
+
+
+def _remeasured(
+    optimizer: Optimizer, group: int, edge: float, wanted: float
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Return the learning rate at which a measured filter has the wanted edge, if there is one.
+
+    Most edges go as ``1/lr``, so that is the guess that is corrected.
+    """
+    if not 0 < edge < math.inf:
+        raise ValueError(f"the edge must be positive and finite to be moved; it is {edge:g}.")
+    trial = copy.deepcopy(optimizer)
+    options = trial.param_groups[group]
+    now = lr = float(options["lr"])
+    for _ in range(_MEASUREMENTS):
+        lr *= edge / wanted
+        options["lr"] = lr
+        found = filter_of(trial, group)
+        edge = found.edge
+        if abs(edge - wanted) <= _ACCURACY * wanted:
+            return (Change("lr", now, lr, found),), ()
+        if not 0 < edge < math.inf:
+            break
+    return (), (f"no lr with the wanted edge was found; at lr {lr:.4g} the edge is {edge:.4g}.",)
