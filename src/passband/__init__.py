@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from passband.problem import Objective
     from passband.spectra import Spectrum, density, eigenvalues, trace
-    from passband.verdict import Verdict, inspect, judge
+    from passband.verdict import Suggestion, Verdict, inspect, judge, suggest
 
 __version__ = "0.1.0"
 
@@ -44,9 +44,11 @@ _HOMES = {
     "density": "passband.spectra",
     "eigenvalues": "passband.spectra",
     "trace": "passband.spectra",
+    "Suggestion": "passband.verdict",
     "Verdict": "passband.verdict",
     "inspect": "passband.verdict",
     "judge": "passband.verdict",
+    "suggest": "passband.verdict",
 }
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "Objective",
     "PreconditionedHessian",
     "Spectrum",
+    "Suggestion",
     "Verdict",
     "density",
     "eigenvalues",
@@ -67,6 +70,7 @@ __all__ = [
     "inspect",
     "judge",
     "optim",
+    "suggest",
     "trace",
     "transients",
 ]

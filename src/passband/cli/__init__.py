@@ -29,14 +29,24 @@ COMMANDS = {
         "which curvatures an optimizer lets through",
         "passband edge usam --lr 0.01 --rho 0.1 --momentum 0.9",
     ),
+    "design": Command(
+        "passband.cli.design",
+        "which optimizer has the edge you want, and what it costs",
+        "passband design --edge 20 --lr 0.01 --momentum 0.9",
+    ),
     "inspect": Command(
         "passband.cli.inspect_file",
         "which minimum your model has reached, and whether your optimizer can stay there",
         "passband inspect examples/inspect_me.py",
     ),
+    "run": Command(
+        "passband.cli.run",
+        "do one of the studies, all of it or in small",
+        "passband run --list",
+    ),
     "report": Command(
         "passband.cli.report_command",
-        "draw the report of a finished demo again, from its records",
+        "draw the report of finished runs again, from its records",
         "passband report runs/demo",
     ),
 }

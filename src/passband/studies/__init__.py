@@ -4,25 +4,33 @@ from passband.studies.claims import Claim, Sample
 from passband.studies.demo import demo_studies
 from passband.studies.execute import Outcome, execute
 from passband.studies.filters_at_work import FiltersAtWork
+from passband.studies.one_gradient import EqualGradients, SameEdge
 from passband.studies.plan import Plan
+from passband.studies.programs import PROGRAMS, Program
 from passband.studies.record import Eigenvalues, Measurement, Record
 from passband.studies.six_edges import SixEdges
 from passband.studies.store import Store
 from passband.studies.study import Run, Study
 
-STUDIES: dict[str, type[Study]] = {study.name: study for study in (SixEdges, FiltersAtWork)}
+STUDIES: dict[str, type[Study]] = {
+    study.name: study for study in (SixEdges, FiltersAtWork, SameEdge, EqualGradients)
+}
 """Every study by its name; a new one is added here."""
 
 __all__ = [
+    "PROGRAMS",
     "STUDIES",
     "Claim",
     "Eigenvalues",
+    "EqualGradients",
     "FiltersAtWork",
     "Measurement",
     "Outcome",
     "Plan",
+    "Program",
     "Record",
     "Run",
+    "SameEdge",
     "Sample",
     "SixEdges",
     "Store",

@@ -20,7 +20,6 @@ LEARNED = 0.5
 SGD = Method(name="SGD", family="sgd", lr=0.01)
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
 class SmallBatchTraining(Run):
     """Training of a ReLU network with cross-entropy on shuffled batches, at a constant rate.
@@ -136,7 +135,7 @@ class FiltersAtWork(Study):
         momenta = sorted({momentum for _, momentum in groups}, reverse=True)
         order = [("SGD", "USAM"), ("USAM", "Two-step USAM"), ("SGD", "Hessian USAM")]
         return [
-            _flatter(groups, sharper, flatter, momentum)
+            flatter_than(groups, sharper, flatter, momentum)
             for momentum in momenta
             for sharper, flatter in order
         ] + [_inside(groups, momentum) for momentum in momenta]
@@ -147,7 +146,7 @@ class FiltersAtWork(Study):
         return filters_at_work_exhibits(records) if records else []
 
 
-def _flatter(groups: Groups, sharper: str, flatter: str, momentum: float) -> Claim:
+def flatter_than(groups: Groups, sharper: str, flatter: str, momentum: float) -> Claim:
     """Claim an order of sharpness; a network that learned nothing is flat, and does not count."""
     statement = f"momentum {momentum:g}: {flatter} ends flatter than {sharper}, error bars apart"
     records = [groups.get((name, momentum), ()) for name in (sharper, flatter)]

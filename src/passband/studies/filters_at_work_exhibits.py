@@ -34,20 +34,29 @@ def grouped(records: Iterable[Record]) -> Groups:
     return groups
 
 
-def filters_at_work_exhibits(records: Sequence[Record]) -> list[Exhibit]:
+def filters_at_work_exhibits(
+    records: Sequence[Record], *, key: str = "filters-at-work"
+) -> list[Exhibit]:
     """Return the exhibits of at least one record."""
     groups = grouped(records)
     setting = _setting(records)
-    return [_landed(groups, setting), _table(groups, setting), _distance(groups), _price(groups)]
+    return [
+        _landed(groups, setting, key),
+        _table(groups, setting, key),
+        _distance(groups, key),
+        _price(groups, key),
+    ]
 
 
 def _setting(records: Sequence[Record]) -> str:
     c = records[0].configuration
     widths = "-".join(map(str, (c["side"] ** 2, *c["hidden"], 10)))
     seeds = len({record.configuration["seed"] for record in records})
+    epochs = sorted({record.configuration["epochs"] for record in records})
     return (
         f"ReLU network {widths}, cross-entropy, {c['train']} training images, batches of "
-        f"{c['batch']}, {c['epochs']} epochs, {seeds} seed{'s' if seeds > 1 else ''}."
+        f"{c['batch']}, {' or '.join(map(str, epochs))} epochs, "
+        f"{seeds} seed{'s' if seeds > 1 else ''}."
     )
 
 
@@ -85,7 +94,7 @@ def _limits(groups: Groups) -> tuple[float, float] | None:
     return (min(shown) / 2, max(shown) * 2) if shown else None
 
 
-def _landed(groups: Groups, setting: str) -> Figure:
+def _landed(groups: Groups, setting: str, key: str) -> Figure:
     limits = _limits(groups)
 
     def panel(momentum: float) -> Panel:
@@ -103,7 +112,7 @@ def _landed(groups: Groups, setting: str) -> Figure:
         )
 
     return Figure(
-        key="filters-at-work-eigenvalues",
+        key=f"{key}-eigenvalues",
         title="Where training landed, and where it could have landed",
         caption=(
             f"{setting} The three largest Hessian eigenvalues of the loss on all training images, "
@@ -116,7 +125,7 @@ def _landed(groups: Groups, setting: str) -> Figure:
     )
 
 
-def _distance(groups: Groups) -> Figure:
+def _distance(groups: Groups, key: str) -> Figure:
     def panel(momentum: float) -> Panel:
         here = _at(groups, momentum)
         ratios = {n: Sample.of(r.metric("ratio") for r in rs) for n, rs in here.items()}
@@ -129,7 +138,7 @@ def _distance(groups: Groups) -> Figure:
         )
 
     return Figure(
-        key="filters-at-work-ratio",
+        key=f"{key}-ratio",
         title="Distance to the edge",
         caption=(
             "Sharpness over the edge of the same optimizer, mean ± standard deviation over seeds. "
@@ -140,7 +149,7 @@ def _distance(groups: Groups) -> Figure:
     )
 
 
-def _price(groups: Groups) -> Figure:
+def _price(groups: Groups, key: str) -> Figure:
     def panel(momentum: float) -> Panel:
         first = {n: records[0].measured.series for n, records in _at(groups, momentum).items()}
         return Panel(
@@ -154,7 +163,7 @@ def _price(groups: Groups) -> Figure:
         )
 
     return Figure(
-        key="filters-at-work-price",
+        key=f"{key}-price",
         title="Accuracy against what it cost",
         caption=(
             "Test accuracy after each epoch, first seed, over the batch gradients spent; a Hessian "
@@ -165,7 +174,7 @@ def _price(groups: Groups) -> Figure:
     )
 
 
-def _table(groups: Groups, setting: str) -> Table:
+def _table(groups: Groups, setting: str, key: str) -> Table:
     def row(name: str, momentum: float, records: Sequence[Record]) -> tuple[str, ...]:
         def sample(metric: str) -> str:
             return str(Sample.of(record.metric(metric) for record in records))
@@ -186,7 +195,7 @@ def _table(groups: Groups, setting: str) -> Table:
     parts = [p for rs in groups.values() for r in rs for p in r.measured.spectra.values()]
     errors = [error for part in parts for error in part.errors]
     return Table(
-        key="filters-at-work-table",
+        key=f"{key}-table",
         title="Accuracy, flatness and price",
         caption=(
             f"{setting} Mean ± standard deviation over seeds; the estimated error of an eigenvalue "

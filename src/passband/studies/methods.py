@@ -6,7 +6,13 @@ from typing import Literal, final
 from passband import filters
 from passband.studies.record import Record
 
-Family = Literal["sgd", "usam", "hessian-usam"]
+Family = Literal["sgd", "usam", "hessian-usam", "derivative", "extrapolated", "secant"]
+
+_ONE_GRADIENT: dict[Family, type[filters.Filter]] = {
+    "derivative": filters.DerivativeAction,
+    "extrapolated": filters.ExtrapolatedNesterov,
+    "secant": filters.Secant,
+}
 
 
 @final
@@ -20,8 +26,9 @@ class Method:
         lr: Learning rate.
         momentum: Momentum factor.
         nesterov: Look ahead along the buffer.
-        rho: Ascent radius; unused by SGD.
+        rho: Ascent radius of the USAM family.
         steps: Ascents a step; only for USAM.
+        edge: Wanted edge of a one-gradient optimizer, which decides its strength.
         weight_decay: Coupled, as in ``torch.optim.SGD``.
 
     Example:
@@ -37,6 +44,7 @@ class Method:
     nesterov: bool = False
     rho: float = 0.0
     steps: int = 1
+    edge: float = 0.0
     weight_decay: float = 0.0
 
     @classmethod
@@ -62,11 +70,19 @@ class Method:
                 nesterov=self.nesterov,
                 weight_decay=self.weight_decay,
             )
-        return filters.HessianUSAM(
+        if self.family == "hessian-usam":
+            return filters.HessianUSAM(
+                lr=self.lr,
+                rho=self.rho,
+                momentum=self.momentum,
+                nesterov=self.nesterov,
+                weight_decay=self.weight_decay,
+            )
+        return filters.design(
+            _ONE_GRADIENT[self.family],
+            edge=self.edge,
             lr=self.lr,
-            rho=self.rho,
             momentum=self.momentum,
-            nesterov=self.nesterov,
             weight_decay=self.weight_decay,
         )
 
@@ -75,6 +91,7 @@ class Method:
         """The options that matter, to be read: ``"lr 0.05, momentum 0.5"``."""
         parts = [f"lr {self.lr:g}"]
         parts += [f"momentum {self.momentum:g}"] if self.momentum else []
-        parts += [f"ρ {self.rho:g}"] if self.family != "sgd" else []
+        parts += [f"ρ {self.rho:g}"] if "usam" in self.family else []
+        parts += [f"made for edge {self.edge:.4g}"] if self.family in _ONE_GRADIENT else []
         parts += [f"weight decay {self.weight_decay:g}"] if self.weight_decay else []
         return ", ".join(parts)

@@ -17,7 +17,6 @@ from passband.studies.study import Run, Study
 GRADIENT_DESCENT = Method(name="gradient descent", family="sgd", lr=0.05)
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
 class FullBatchTraining(Run):
     """Full-batch training of a tanh network with squared error, until sharpness stops rising.

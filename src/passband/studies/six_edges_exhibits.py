@@ -19,16 +19,18 @@ from passband.studies.methods import Method
 from passband.studies.record import Record
 
 
-def six_edges_exhibits(records: Sequence[Record], *, tolerance: float) -> list[Exhibit]:
+def six_edges_exhibits(
+    records: Sequence[Record], *, tolerance: float, key: str = "six-edges"
+) -> list[Exhibit]:
     """Return the exhibits of at least one record; the first seed stands for curves."""
     seed = records[0].configuration["seed"]
     first = [record for record in records if record.configuration["seed"] == seed]
     return [
-        _sharpness(first),
-        _ratios(first, records, tolerance),
-        _plateaus(records),
+        _sharpness(first, key),
+        _ratios(first, records, tolerance, key),
+        _plateaus(records, key),
         filter_curves(
-            "six-edges-filters",
+            f"{key}-filters",
             [Method.of(record) for record in first],
             {_name(record): record.metric("plateau") for record in first},
             of_marks="the measured plateau of the sharpness",
@@ -65,9 +67,9 @@ def _lines(records: Sequence[Record], *, of_edge: bool) -> tuple[Line, ...]:
     )
 
 
-def _sharpness(first: Sequence[Record]) -> Figure:
+def _sharpness(first: Sequence[Record], key: str) -> Figure:
     return Figure(
-        key="six-edges-sharpness",
+        key=f"{key}-sharpness",
         title="Sharpness during training, and the predicted edges",
         caption=f"{_setting(first[0])} Dashed: the edge that each filter predicts beforehand.",
         panels=(
@@ -88,7 +90,9 @@ def _sharpness(first: Sequence[Record]) -> Figure:
     )
 
 
-def _ratios(first: Sequence[Record], records: Sequence[Record], tolerance: float) -> Figure:
+def _ratios(
+    first: Sequence[Record], records: Sequence[Record], tolerance: float, key: str
+) -> Figure:
     band = Span(
         name=f"within {tolerance:.0%}",
         color="ink",
@@ -106,7 +110,7 @@ def _ratios(first: Sequence[Record], records: Sequence[Record], tolerance: float
         high=tuple(record.metric("plateau_high") / record.metric("edge") for record in records),
     )
     return Figure(
-        key="six-edges-ratio",
+        key=f"{key}-ratio",
         title="Sharpness in units of each optimizer's own edge",
         caption=(
             "Left: sharpness over predicted edge during training. Right: the plateau, a median "
@@ -133,10 +137,10 @@ def _ratios(first: Sequence[Record], records: Sequence[Record], tolerance: float
     )
 
 
-def _plateaus(records: Sequence[Record]) -> Table:
+def _plateaus(records: Sequence[Record], key: str) -> Table:
     seeds = len({record.configuration["seed"] for record in records}) > 1
     return Table(
-        key="six-edges-plateaus",
+        key=f"{key}-plateaus",
         title="Predicted and measured edges",
         caption=(
             "Plateau: median of the probes [10th, 90th percentile]. Error: the largest "

@@ -73,6 +73,30 @@ def optimizer_of(method: Method, model: nn.Module) -> torch.optim.Optimizer:
                 nesterov=method.nesterov,
                 weight_decay=method.weight_decay,
             )
+        case "derivative":
+            return optim.DerivativeSGD(
+                model.parameters(),
+                method.lr,
+                edge=method.edge,
+                momentum=method.momentum,
+                weight_decay=method.weight_decay,
+            )
+        case "extrapolated":
+            return optim.ExtrapolatedSGD(
+                model.parameters(),
+                method.lr,
+                method.momentum,
+                edge=method.edge,
+                weight_decay=method.weight_decay,
+            )
+        case "secant":
+            return optim.SecantSGD(
+                model.parameters(),
+                method.lr,
+                edge=method.edge,
+                momentum=method.momentum,
+                weight_decay=method.weight_decay,
+            )
 
 
 def descend(

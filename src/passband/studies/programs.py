@@ -1,0 +1,81 @@
+"""What one command measures: studies by name, in full and in small."""
+
+from dataclasses import dataclass
+from typing import Protocol, final, runtime_checkable
+
+from passband.studies.demo import demo_studies
+from passband.studies.one_gradient import (
+    EqualGradients,
+    EqualGradientsTraining,
+    SameEdge,
+    SameEdgeTraining,
+)
+from passband.studies.study import Study
+
+
+@runtime_checkable
+class Studies(Protocol):
+    """Makes the studies of a program."""
+
+    def __call__(self, *, quick: bool = False, seeds: int | None = None) -> tuple[Study, ...]:
+        """Return them, smaller if ``quick``; ``seeds`` are those of small-batch runs."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Program:
+    """Studies that are done together.
+
+    Attributes:
+        summary: What they show and how long they take, in one line.
+        studies: Makes them.
+    """
+
+    summary: str
+    studies: Studies
+
+
+def one_gradient_studies(*, quick: bool = False, seeds: int | None = None) -> tuple[Study, ...]:
+    """Return the studies of the optimizers with one gradient a step.
+
+    Args:
+        quick: Smaller images and networks and fewer steps.
+        seeds: Of the small-batch runs; 3, or 2 if quick.
+
+    Raises:
+        ValueError: ``seeds`` is not a positive number.
+    """
+    if seeds is not None and not seeds >= 1:
+        raise ValueError(f"`seeds` must be 1 or more; got {seeds!r}.")
+    if not quick:
+        return SameEdge(), EqualGradients(seeds=seeds or 3)
+    return (
+        SameEdge(
+            training=SameEdgeTraining(
+                images=150, side=14, hidden=(24, 24), every=40, patience=800, window=400, limit=2500
+            ),
+            lr=0.2,
+            rho=0.03,
+        ),
+        EqualGradients(
+            training=EqualGradientsTraining(
+                train=1000, test=400, side=14, hidden=(48, 24), batch=40, epochs=5
+            ),
+            lr=0.05,
+            seeds=seeds or 2,
+        ),
+    )
+
+
+PROGRAMS: dict[str, Program] = {
+    "demo": Program(
+        "six optimizers at their edges, four on small batches (about 5 minutes on 2 cores)",
+        demo_studies,
+    ),
+    "one-gradient": Program(
+        "the edge of Two-step USAM for one gradient a step (about 8 minutes on 2 cores)",
+        one_gradient_studies,
+    ),
+}
+"""Everything that ``passband run`` can do, by name."""
