@@ -85,10 +85,10 @@ def test_one_gradient_optimizers_meet_the_edge_they_were_made_for() -> None:
         assert pb.filter_of(optimizer).edge == pytest.approx(7.0, rel=1e-7)
 
 
-def test_weight_decay_takes_its_share_of_a_wanted_edge() -> None:
+def test_a_wanted_edge_is_that_of_the_loss_whatever_the_weight_decay() -> None:
     optimizer = optim.DerivativeSGD(weights(), lr=0.1, edge=7.0, momentum=0.9, weight_decay=0.01)
 
-    assert pb.filter_of(optimizer).edge == pytest.approx(6.99, rel=1e-7)
+    assert pb.filter_of(optimizer).edge == pytest.approx(7.0, rel=1e-12)
 
 
 def test_a_subclass_may_step_differently_and_is_measured() -> None:
@@ -157,3 +157,28 @@ def test_the_filter_is_the_step_of_the_optimizer() -> None:
     assert_allclose(
         x.detach().numpy(), pb.filter_of(optimizer).transition(lam)[:, 0, 0], rtol=1e-14
     )
+
+
+@pytest.mark.parametrize("name", ["LBFGS", "Muon"])
+def test_what_has_no_filter_says_why_at_once(name: str) -> None:
+    kind = getattr(torch.optim, name, None)
+    if kind is None:
+        pytest.skip(f"this torch has no {name}")
+
+    with pytest.raises(NotAFilterError, match=f"{name} has no M"):
+        pb.filter_of(kind([torch.zeros(2, 2, requires_grad=True)], lr=0.1))
+
+
+@pytest.mark.parametrize(
+    ("name", "edge"),
+    [
+        ("SparseAdam", 2 * 1.9 / (0.1 * 0.1)),
+        ("RAdam", 2 * 1.9 / (0.1 * 0.1)),  # Adam's, long after the start
+        ("Adamax", 2 * 1.9 / (0.1 * 0.1)),
+        ("Adagrad", 2 / 0.1),
+    ],
+)
+def test_the_other_adaptive_ones_are_frozen(name: str, edge: float) -> None:
+    found = pb.filter_of(getattr(torch.optim, name)(weights(), lr=0.1))
+
+    assert_allclose(found.edge, edge, rtol=1e-6)

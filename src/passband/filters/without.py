@@ -29,6 +29,10 @@ WITHOUT_FILTER: Mapping[str, str] = MappingProxyType(
             "the step is chosen to fit the curvature met, so no curvature is excluded. Judge one "
             "accepted step length at a time with `filters.SGD`."
         ),
+        "LBFGS": (
+            "its step follows the curvature it meets, so no curvature is excluded. With a line "
+            "search even less: each accepted step is as long as the curvature allows."
+        ),
         "Barzilai-Borwein": "the step follows the last curvature met, so no curvature is excluded.",
         "Adam while its second moments move": (
             "P is part of the state and depends on squares of gradients, which have no linear part "

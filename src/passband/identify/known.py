@@ -45,6 +45,8 @@ def filter_of(
     if not -len(groups) <= group < len(groups):
         raise IndexError(f"the optimizer has {len(groups)} parameter groups; got group={group}.")
     name = type(optimizer).__name__
+    if type(optimizer) in _NONE:
+        raise NotAFilterError(f"{name} has no M(λ): {filters.WITHOUT_FILTER[name]}")
     known, options = _known(optimizer), dict(groups[group])
     if known is None:
         return measure(optimizer, group)
@@ -132,7 +134,7 @@ def _adam(kind: type[filters.Adam | filters.AdamW | filters.NAdam]) -> Read:
         return kind(
             lr=group["lr"],
             betas=(_number(group["betas"][0]), _number(group["betas"][1])),
-            weight_decay=_number(group["weight_decay"]),
+            weight_decay=_number(group.get("weight_decay", 0.0)),
             decoupled=bool(group.get("decoupled_weight_decay", kind is filters.AdamW)),
         )
 
@@ -151,11 +153,16 @@ _KNOWN: dict[type, Read] = {
     torch.optim.Adam: _adam(filters.Adam),
     torch.optim.AdamW: _adam(filters.AdamW),
     torch.optim.NAdam: _adam(filters.NAdam),
+    torch.optim.SparseAdam: _adam(filters.Adam),  # on the rows that a batch touches
     torch.optim.RMSprop: _rmsprop,
     optim.DerivativeSGD: _derivative,
     optim.ExtrapolatedSGD: _extrapolated,
     optim.SecantSGD: _secant,
 }
+
+_NONE = tuple(
+    getattr(torch.optim, name) for name in ("LBFGS", "Muon") if hasattr(torch.optim, name)
+)
 
 
 def _known(optimizer: torch.optim.Optimizer) -> Read | None:
