@@ -20,9 +20,10 @@ if TYPE_CHECKING:
         LinearOperator,
         MatrixOperator,
         PreconditionedHessian,
+        UpdateJacobian,
     )
     from passband.problem import Objective
-    from passband.spectra import Spectrum, density, eigenvalues, trace
+    from passband.spectra import Spectrum, density, eigenvalues, multipliers, trace
     from passband.verdict import Suggestion, Verdict, inspect, judge, suggest
 
 __version__ = "0.1.0"
@@ -39,10 +40,12 @@ _HOMES = {
     "LinearOperator": "passband.operators",
     "MatrixOperator": "passband.operators",
     "PreconditionedHessian": "passband.operators",
+    "UpdateJacobian": "passband.operators",
     "Objective": "passband.problem",
     "Spectrum": "passband.spectra",
     "density": "passband.spectra",
     "eigenvalues": "passband.spectra",
+    "multipliers": "passband.spectra",
     "trace": "passband.spectra",
     "Suggestion": "passband.verdict",
     "Verdict": "passband.verdict",
@@ -61,6 +64,7 @@ __all__ = [
     "PreconditionedHessian",
     "Spectrum",
     "Suggestion",
+    "UpdateJacobian",
     "Verdict",
     "density",
     "eigenvalues",
@@ -69,6 +73,7 @@ __all__ = [
     "filters",
     "inspect",
     "judge",
+    "multipliers",
     "optim",
     "suggest",
     "trace",

@@ -15,6 +15,7 @@ from passband.operators import (
     LinearOperator,
     MatrixOperator,
     PreconditionedHessian,
+    UpdateJacobian,
 )
 from passband.problem import Objective
 
@@ -52,6 +53,15 @@ def preconditioned() -> LinearOperator:
     return PreconditionedHessian(problem, adam)
 
 
+def update() -> LinearOperator:
+    x, y = torch.randn(2, N, dtype=torch.float64)[:, : N // 2]
+
+    def step(s: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return s[0] - 0.1 * (s[0] * s[1]).sin(), s[1] + s[0] ** 2
+
+    return UpdateJacobian(step, (x, y))
+
+
 def general() -> LinearOperator:
     return MatrixOperator(matrix(0))
 
@@ -73,6 +83,7 @@ OPERATORS: list[Callable[[], LinearOperator]] = [
     gauss_newton,
     lambda: gauss_newton(memory=0),
     preconditioned,
+    update,
     lambda: general() + symmetric(),
     lambda: symmetric() - 2 * identity(),
     lambda: -hessian() / 3,

@@ -5,6 +5,7 @@ from passband.operators.base import LinearOperator
 from passband.operators.gauss_newton import GaussNewton
 from passband.operators.hessian import Hessian
 from passband.operators.preconditioned import PreconditionedHessian
+from passband.operators.update import UpdateJacobian
 
 __all__ = [
     "GaussNewton",
@@ -13,4 +14,5 @@ __all__ = [
     "LinearOperator",
     "MatrixOperator",
     "PreconditionedHessian",
+    "UpdateJacobian",
 ]

@@ -1,0 +1,333 @@
+"""Update Jacobians against automatic differentiation of another kind, and what they refuse."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, jacrev
+from torch.nn import functional
+from torch.testing import assert_close
+from typing_extensions import override
+
+from passband.errors import NonFiniteError, NotDeterministicError, PassbandError
+from passband.operators import UpdateJacobian
+
+LR, MOMENTUM = 0.1, 0.9
+
+
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+
+
+def data() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(9, 3, dtype=torch.float64, generator=generator)
+    return x, torch.randn(9, 2, dtype=torch.float64, generator=generator)
+
+
+def heavy_ball() -> tuple[Callable[[Any], Any], dict[str, Any]]:
+    net, (x, y) = model(), data()
+    weights = {name: p.detach() for name, p in net.named_parameters()}
+
+    def step(s: dict[str, Any]) -> dict[str, Any]:
+        def loss(w: dict[str, Tensor]) -> Tensor:
+            return functional.mse_loss(functional_call(net, w, (x,)), y)
+
+        g = grad(loss)(s["weights"])
+        v = {name: MOMENTUM * s["momentum"][name] + g[name] for name in g}
+        w = {name: s["weights"][name] - LR * v[name] for name in g}
+        return {"momentum": v, "weights": w, "steps": s["steps"] + 1}
+
+    momentum = {name: torch.randn_like(w) for name, w in weights.items()}
+    return step, {"weights": weights, "momentum": momentum, "steps": 3}
+
+
+def test_is_the_jacobian_of_heavy_ball_on_a_network() -> None:
+    step, state = heavy_ball()
+    net, (x, y) = model(), data()
+    J = UpdateJacobian(step, state)
+    n = J.size // 2
+
+    names = list(state["weights"])
+
+    def loss(flat: Tensor) -> Tensor:
+        sizes = [state["weights"][name].numel() for name in names]
+        parts = zip(names, flat.split(sizes), strict=True)
+        named = {name: part.view_as(state["weights"][name]) for name, part in parts}
+        return functional.mse_loss(functional_call(net, named, (x,)), y)
+
+    flat = torch.cat([w.reshape(-1) for w in state["weights"].values()])
+    H, eye = jacrev(grad(loss))(flat), torch.eye(n, dtype=torch.float64)
+    exact = torch.cat(
+        [
+            torch.cat([eye - LR * H, -LR * MOMENTUM * eye], dim=1),
+            torch.cat([H, MOMENTUM * eye], dim=1),
+        ]
+    )
+    assert J.parts == {"weights": slice(0, n), "momentum": slice(n, 2 * n)}
+    assert_close(J.dense(), exact)
+    assert_close(J.T.dense(), exact.T)
+
+
+def test_autograd_inside_the_step_is_as_good() -> None:
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        return (x.square().sum() + (x * y).sum() - y.square().sum() / 2).exp() / 10
+
+    def by_autograd(s: tuple[Tensor, list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
+        x, (y,) = s
+        g, h = torch.autograd.grad(loss(x, y), (x, y), create_graph=True)
+        return x - LR * g, [y + LR * h]
+
+    def by_transforms(s: tuple[Tensor, list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
+        x, (y,) = s
+        g, h = grad(loss, argnums=(0, 1))(x, y)
+        return x - LR * g, [y + LR * h]
+
+    state = (torch.tensor([0.3, -0.2]).double(), [torch.tensor([0.1, 0.4]).double()])
+    first, second = UpdateJacobian(by_autograd, state), UpdateJacobian(by_transforms, state)
+
+    assert [leaf.name for leaf in first.leaves] == ["0", "1.0"]
+    assert_close(first.dense(), second.dense())
+
+    def step(v: Tensor) -> Tensor:
+        x, (y,) = by_transforms((v[:2], [v[2:]]))
+        return torch.cat([x, y])
+
+    assert_close(first.dense(), jacrev(step)(first.as_vector(state)))
+
+
+def test_blocks_counts_and_names() -> None:
+    step, state = heavy_ball()
+    J = UpdateJacobian(step, state)
+    V = torch.randn(J.size, 3, dtype=torch.float64)
+    before = J.matvecs
+
+    product, adjoint = J @ V, J.T @ V[:, 0]
+
+    assert J.matvecs == before + 4
+    assert_close(product, J.dense() @ V)
+    assert_close(adjoint, J.dense().T @ V[:, 0])
+    named = J.split(V[:, 0].contiguous())
+    assert next(iter(named)) == "weights.0.weight"
+    assert {leaf.part for leaf in J.leaves} == {"weights", "momentum"}
+    assert named["momentum.2.bias"].shape == (2,)
+    assert_close(torch.cat([t.reshape(-1) for t in named.values()]), V[:, 0])
+    assert_close(J.as_vector(J.as_state(V[:, 0].contiguous())), V[:, 0])
+    assert J.as_state(V[:, 0].contiguous())["steps"] == 3
+
+
+def test_what_stays_and_what_is_forgotten() -> None:
+    def step(s: dict[str, Tensor]) -> dict[str, Tensor]:
+        return OrderedDict(b=torch.ones(2), a=s["a"], c=s["a"] * s["c"])  # another order
+
+    state = {"a": torch.tensor([2.0, 3.0]), "b": torch.ones(2), "c": torch.tensor([1.0, 4.0])}
+    J = UpdateJacobian(step, state)
+
+    expected = torch.zeros(6, 6)
+    expected[0, 0] = expected[1, 1] = 1
+    expected[4:, :2] = torch.diag(state["c"])
+    expected[4:, 4:] = torch.diag(state["a"])
+    assert_close(J.dense(), expected)
+    assert_close(J.T.dense(), expected.T)
+
+
+def test_an_affine_step_and_a_single_tensor() -> None:
+    A = torch.tensor([[0.5, 1.0], [0.0, 0.25]])
+
+    J = UpdateJacobian(lambda s: A @ s + 1, torch.zeros(2))
+
+    assert J.leaves[0].name == "state"
+    assert_close(J.dense(), A)
+    assert_close(J.movement, 2**0.5)
+
+
+def test_training_on_does_not_move_it() -> None:
+    state = {"x": torch.tensor([1.0, 2.0])}
+    J = UpdateJacobian(lambda s: {"x": s["x"] - 0.1 * s["x"] ** 3}, state)
+    before = J.dense()
+
+    state["x"].zero_()
+
+    assert_close(J.dense(), before, rtol=0, atol=0)
+    assert_close(before, torch.diag(torch.tensor([0.7, -0.2])))
+
+
+def test_leaves_no_trace_in_random_numbers_and_gradients() -> None:
+    weight = torch.ones(2, requires_grad=True)
+    generator = torch.get_rng_state()
+
+    UpdateJacobian(lambda s: s * weight, torch.ones(2))
+
+    assert weight.grad is None
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+def in_place(s: dict[str, Tensor]) -> dict[str, Tensor]:
+    s["x"] -= 0.1 * s["x"]
+    return s
+
+
+def in_place_unseen(s: dict[str, Tensor]) -> dict[str, Tensor]:
+    y = 2 * s["x"]
+    with torch.no_grad():
+        s["x"].mul_(0.5)
+    return {"x": y}
+
+
+def graph_forgotten(s: dict[str, Tensor]) -> dict[str, Tensor]:
+    (g,) = torch.autograd.grad(s["x"].square().sum(), s["x"])
+    return {"x": s["x"] - 0.1 * g}
+
+
+def half_detached(s: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {"x": s["x"] - 1e-3 * s["x"] * s["x"].detach()}
+
+
+def counter() -> Callable[[Any], Any]:
+    calls: list[int] = []
+
+    def step(s: dict[str, Tensor]) -> dict[str, Tensor]:
+        calls.append(1)
+        return {"x": s["x"] / (1 + len(calls))}
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "message"),
+    [
+        (in_place, ValueError, "in place"),
+        (in_place_unseen, ValueError, "changed 'x' in place"),
+        (graph_forgotten, ValueError, "create_graph=True"),
+        (half_detached, ValueError, "not that of what it does"),
+        (lambda s: {"x": s["x"].detach() / 2}, ValueError, "nothing it returns depends"),
+        (counter(), NotDeterministicError, "two results"),
+        (lambda _: None, ValueError, "returned None"),
+        (lambda _: {}, ValueError, r"lacks \['x'\]"),
+        (lambda s: {"x": s["x"], "y": s["x"]}, ValueError, r"has \['y'\] beyond"),
+        (lambda s: {"x": s["x"][:1]}, ValueError, r"of shape \(3,\)"),
+        (lambda s: {"x": s["x"].float()}, ValueError, "torch.float32"),
+        (lambda s: {"x": s["x"].tolist()}, ValueError, "lacks"),
+        (lambda s: {"x": s["x"] / 0}, NonFiniteError, "not finite at 'x'"),
+        (
+            lambda s: {"x": s["x"].abs().sub(s["x"].abs()).sqrt() + s["x"]},
+            NonFiniteError,
+            "sqr|squ",
+        ),
+    ],
+)
+def test_refuses_a_step(step: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        UpdateJacobian(step, {"x": torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)})
+
+
+def test_dropout_has_one_mask() -> None:
+    J = UpdateJacobian(lambda s: functional.dropout(s, 0.5), torch.ones(30))
+
+    kept = J @ torch.ones(30)
+    assert set(kept.tolist()) == {0.0, 2.0}
+    assert torch.equal(J.T @ torch.ones(30), kept)
+
+
+def test_refuses_a_mask_that_changes() -> None:
+    generator = torch.Generator()
+
+    def step(s: Tensor) -> Tensor:
+        return s - 1e-3 * s * torch.bernoulli(torch.full((20,), 0.5), generator=generator)
+
+    with pytest.raises(NotDeterministicError, match="eval"):
+        UpdateJacobian(step, torch.ones(20))
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "message"),
+    [
+        ({}, ValueError, "at least one tensor"),
+        ({"x": 3}, ValueError, "at least one tensor"),
+        ({"x": torch.ones(2).half()}, ValueError, "float32 or float64"),
+        ({"x": torch.ones(2), "y": torch.ones(2).double()}, ValueError, "one dtype and device"),
+        ({"x": torch.ones(2, dtype=torch.complex64)}, ValueError, "view_as_real"),
+        ({"x": torch.ones(0)}, ValueError, "size 0"),
+        ({"x": torch.tensor([float("nan")])}, NonFiniteError, "not finite at 'x'"),
+        ({"net": nn.Linear(1, 1), "x": torch.ones(1)}, TypeError, "named_parameters"),
+        ([torch.ones(1).numpy(), torch.ones(1)], TypeError, "as_tensor"),
+    ],
+)
+def test_refuses_a_state(state: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        UpdateJacobian(lambda s: s, state)
+
+
+def test_refuses_one_tensor_twice() -> None:
+    x = torch.ones(1)
+
+    with pytest.raises(ValueError, match="twice, at 'a' and 'b'"):
+        UpdateJacobian(lambda s: s, {"a": x, "b": x})
+
+
+def test_a_second_derivative_that_is_wrong_or_missing() -> None:
+    class Once(torch.autograd.Function):
+        @staticmethod
+        @override
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @override
+        @torch.autograd.function.once_differentiable
+        def backward(ctx: Any, *g: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+            return 2 * g[0] * ctx.saved_tensors[0]
+
+    def apply(s: Tensor) -> Any:
+        return Once.apply(s)
+
+    with pytest.raises(ValueError, match="once_differentiable"):
+        UpdateJacobian(apply, torch.ones(2))
+
+
+def test_fused_attention_says_what_to_use() -> None:
+    def loss(x: Tensor) -> Tensor:
+        return functional.scaled_dot_product_attention(x, x, x).square().sum()
+
+    def step(x: Tensor) -> Tensor:
+        (g,) = torch.autograd.grad(loss(x), x, create_graph=True)
+        return x - 0.1 * g
+
+    x = torch.randn(1, 1, 4, 8)
+    with pytest.raises(PassbandError, match="sdpa_kernel"):
+        UpdateJacobian(step, x)
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        assert UpdateJacobian(step, x).size == 32
+
+
+def test_a_product_with_what_is_not_finite() -> None:
+    J = UpdateJacobian(lambda s: 2 * s, torch.ones(2))
+
+    with pytest.raises(NonFiniteError, match="vector to multiply"):
+        _ = J @ torch.tensor([1.0, float("nan")])
+
+
+def test_what_the_step_uses_may_not_change() -> None:
+    weight = torch.ones(2)
+    J = UpdateJacobian(lambda s: s * s * weight, torch.ones(2))
+
+    weight.add_(1)
+
+    with pytest.raises(PassbandError, match="changed in place since"):
+        _ = J @ torch.ones(2)
+
+
+def test_a_million_entries() -> None:
+    n = 1_000_000
+    rates = torch.linspace(0.1, 0.9, n)
+
+    J = UpdateJacobian(lambda s: {"x": rates * s["x"] - 1e-3 * s["x"] ** 2}, {"x": torch.ones(n)})
+
+    v = torch.ones(n)
+    assert_close(J @ v, rates - 2e-3)
+    assert_close(J.T @ v, rates - 2e-3)
