@@ -9,11 +9,12 @@ from torch import Tensor
 from passband.errors import NonFiniteError
 from passband.operators import LinearOperator
 from passband.spectra.krylov import norm
+from passband.spectra.plane import Multipliers
 from passband.spectra.results import Spectrum
 
 
-def symmetric_operator(H: Any, *, name: str) -> None:
-    """Refuse what is not a symmetric operator."""
+def any_operator(H: Any, *, name: str) -> None:
+    """Refuse what is not an operator."""
     if not isinstance(H, LinearOperator):
         hints = {"Objective": "`Hessian(objective)`", "Tensor": "`MatrixOperator(matrix)`"}
         kind = type(H).__name__
@@ -21,15 +22,20 @@ def symmetric_operator(H: Any, *, name: str) -> None:
             f"`{name}` needs a LinearOperator; got {kind}. "
             f"Write {hints.get(kind, 'a class of it with `_matvec`')}."
         )
+
+
+def symmetric_operator(H: Any, *, name: str) -> None:
+    """Refuse what is not a symmetric operator."""
+    any_operator(H, name=name)
     if not H.symmetric:
         raise ValueError(f"`{name}` needs a symmetric operator; got {H}.")
 
 
-def watched(H: LinearOperator) -> Callable[[Tensor], Tensor]:
+def watched(H: LinearOperator, *, adjoint: bool = False) -> Callable[[Tensor], Tensor]:
     """Return the product with ``H``, which raises `NonFiniteError` instead of returning NaN."""
 
     def multiply(v: Tensor) -> Tensor:
-        w = H.multiply(v)
+        w = H.multiply(v, adjoint=adjoint)
         if not bool(torch.isfinite(w).all()):
             raise NonFiniteError(
                 f"a product with {H} is not finite. Look for NaN or infinity in the operator."
@@ -46,7 +52,7 @@ def random_direction(H: LinearOperator, generator: torch.Generator) -> Tensor:
 
 
 def first_direction(
-    H: LinearOperator, start: Tensor | Spectrum | None, generator: torch.Generator
+    H: LinearOperator, start: Tensor | Spectrum | Multipliers | None, generator: torch.Generator
 ) -> Tensor:
     """Return ``g / ‖g‖ + 0.1 z / ‖z‖``: rich in what is wanted, orthogonal to nothing.
 
@@ -54,8 +60,9 @@ def first_direction(
     operator's own start, the gradient of a Hessian; ``z`` is Gaussian.
     """
     z = random_direction(H, generator)
-    if isinstance(start, Spectrum):
+    if isinstance(start, Spectrum | Multipliers):
         g = start.vectors.sum(0)
+        g = g.real + g.imag if g.is_complex() else g
     else:
         g = H.start() if start is None else start
     if g is None:
