@@ -1,5 +1,7 @@
 """The errors that are reported: how far each value may be from the one it is called."""
 
+import math
+
 from passband.spectra.ritz import Pairs, Side
 
 
@@ -12,15 +14,20 @@ def error_bars(
         end: The end.
         pairs: All pairs.
         settled: Whether the search reached its accuracy. If not there is no telling which
-            eigenvalue is meant, and the bar is twice the residual.
+            eigenvalue is meant: the bar is twice the residual, and reaches as far as those before.
         looked: Whether there was a second look, which makes the gaps trustworthy.
         verified: Whether that was conclusive. If not, a copy of the first value that it could
             not tell apart from what else it saw may be missing, and all later ones be called wrong.
     """
     wanted = end.wanted(pairs)
-    if not settled:
-        return [max(2 * float(pairs.residuals[i]), pairs.floor) for i in wanted]
     bars: list[float] = []
+    if not settled:
+        reach = -math.inf
+        for i in wanted:
+            key, twice = float(end.key(pairs.values)[i]), 2 * float(pairs.residuals[i])
+            reach = max(reach, key + twice)
+            bars.append(max(reach - key, pairs.floor))
+        return bars
     first: tuple[float, float] | None = None  # key and error of the first doubtful value
     for i in wanted:
         error, key = end.error(pairs, i, strict=looked), float(end.key(pairs.values)[i])

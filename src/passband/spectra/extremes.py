@@ -1,5 +1,6 @@
 """The outer eigenvalues of a symmetric operator, with their errors."""
 
+import math
 import time
 import warnings
 from typing import Any
@@ -29,6 +30,7 @@ def eigenvalues(
     seed: int = 0,
     verify: bool = True,
     max_matvecs: int | None = None,
+    max_seconds: float | None = None,
     memory: int | None = None,
     progress: bool | Listener | None = None,
 ) -> Spectrum:
@@ -51,17 +53,21 @@ def eigenvalues(
         rtol: Accuracy, relative to each value; at the small end to the largest magnitude.
             Nowhere finer than ``100 eps`` of the largest magnitude, 1e-5 in single precision.
         start: Where to look first: an earlier `Spectrum` of a similar operator, or a vector
-            ``(n,)``. Some randomness is always added.
+            ``(n,)``. Some randomness is always added. A spectrum of the same operator that was
+            interrupted is continued, at the price of one product.
         seed: Seeds the random directions; the same on every device.
         verify: Look for missed and repeated eigenvalues.
         max_matvecs: Products to spend at most; ``100 + 20 k`` if not given.
+        max_seconds: Time to spend at most, but for the product that passes it; no limit if not
+            given.
         memory: Bytes for the vectors of the search; 2 GiB if not given.
         progress: False for silence; a function that is given a `Step` after every product; if
             not given, a bar appears on a terminal after two seconds.
 
     Returns:
         The spectrum, with an `UnconvergedWarning` if the accuracy was not reached. After
-        Ctrl-C it holds what was known by then, which may be fewer values.
+        Ctrl-C, or when products or time ran out, it is marked ``interrupted`` and holds what was
+        known by then, which may be fewer values.
 
     Raises:
         ValueError: An operator that is not symmetric, ``k`` out of range, an unknown ``which``.
@@ -76,7 +82,7 @@ def eigenvalues(
     References:
         Parlett, *The Symmetric Eigenvalue Problem*, SIAM 1998, chapters 11 and 13.
     """
-    _check(H, k=k, which=which, rtol=rtol, max_matvecs=max_matvecs)
+    _check(H, k=k, which=which, rtol=rtol, max_matvecs=max_matvecs, max_seconds=max_seconds)
     began = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
     bar = Bar(wanted=progress) if progress is None or isinstance(progress, bool) else None
@@ -85,15 +91,19 @@ def eigenvalues(
         first_direction(H, start, generator),
         ends=_ends(which, k, rtol=rtol, eps=torch.finfo(H.dtype).eps),
         limit=100 + 20 * k if max_matvecs is None else max_matvecs,
+        seconds=math.inf if max_seconds is None else max_seconds,
         capacity=(_KEPT_BYTES if memory is None else memory) // (H.size * H.dtype.itemsize),
         generator=generator,
         listener=bar if isinstance(progress, bool) or progress is None else progress,
     )
     try:
+        if isinstance(start, Spectrum) and start.unfinished is not None:
+            search.resume(start.unfinished)
         verified, evidence = search.run(verify=verify)
     except KeyboardInterrupt:
         if not search.known:
             raise
+        search.stopped = True
         verified, evidence = False, f"interrupted after {search.matvecs} products."
     finally:
         if bar is not None:
@@ -104,11 +114,17 @@ def eigenvalues(
         warnings.warn(
             f"eigenvalues: {int((~spectrum.converged).sum())} of {len(spectrum.values)} did not "
             f"reach rtol={rtol:g} in {search.matvecs} products; the worst relative error is "
-            f"{worst:.1e}. Raise `max_matvecs` or `rtol`.",
+            f"{worst:.1e}. {_remedy(search)}",
             UnconvergedWarning,
             stacklevel=2,
         )
     return spectrum
+
+
+def _remedy(search: Search) -> str:
+    if search.stopped:
+        return "Raise what limits it, or give this spectrum as `start` to go on."
+    return "A second search left open what else lies there: ask for more values, or raise `rtol`."
 
 
 def _ends(which: Which, k: int, *, rtol: float, eps: float) -> list[Side]:
@@ -140,10 +156,20 @@ def _answer(
         evidence=evidence,
         residuals=pairs.residuals[wanted].to(vectors),
         seconds=seconds,
+        interrupted=search.stopped,
+        unfinished=search.unfinished() if search.stopped else None,
     )
 
 
-def _check(H: Any, *, k: int, which: str, rtol: float, max_matvecs: int | None) -> None:
+def _check(
+    H: Any,
+    *,
+    k: int,
+    which: str,
+    rtol: float,
+    max_matvecs: int | None,
+    max_seconds: float | None,
+) -> None:
     symmetric_operator(H, name="eigenvalues")
     if which not in {"largest", "smallest", "magnitude", "both"}:
         raise ValueError(
@@ -154,5 +180,7 @@ def _check(H: Any, *, k: int, which: str, rtol: float, max_matvecs: int | None) 
     if not 0 < rtol < 1:
         raise ValueError(f"`rtol` must lie in (0, 1); got {rtol!r}.")
     least = min(H.size, (2 * k if which == "both" else k) + 2)
+    if max_seconds is not None and not max_seconds > 0:
+        raise ValueError(f"`max_seconds` must be positive; got {max_seconds!r}.")
     if max_matvecs is not None and not max_matvecs >= least:
         raise ValueError(f"`max_matvecs` must be at least {least} for {k=}; got {max_matvecs!r}.")

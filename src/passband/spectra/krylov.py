@@ -127,6 +127,20 @@ class Krylov:
         projected[p, :p] = projected[:p, p] = self.beta * weights[-1]
         self._rows, self.projected, self.size = rows, projected, p
 
+    def resume(self, rows: Tensor, projected: Tensor, coupling: Tensor) -> None:
+        """Take over a basis with the next direction as its last row, and ``A`` on it."""
+        self._rows, self.projected, self.coupling = (
+            rows.clone(),
+            projected.clone(),
+            coupling.clone(),
+        )
+        self.size = len(rows) - 1
+
+    @property
+    def next(self) -> Tensor:
+        """The basis and the next direction, shape ``(size + 1, n)``."""
+        return self._rows[: self.size + 1]
+
     def _direction(self, start: Tensor | None, basis: Tensor | None = None) -> Tensor:
         """Return a unit vector orthogonal to everything: ``start``'s or a random one."""
         n = self._rows.shape[1]

@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from passband._shapes import Bool, Float
+from passband.spectra.unfinished import Unfinished
 
 Which = Literal["largest", "smallest", "magnitude", "both"]
 
@@ -45,6 +46,9 @@ class Spectrum:
         evidence: How that was found, in a sentence.
         residuals: Bounds on ``‖A v − λ v‖₂``, shape ``(k,)``.
         seconds: Wall-clock time.
+        interrupted: Whether Ctrl-C, `max_seconds` or `max_matvecs` ended it before its time.
+        unfinished: Then, what the search had built up: given as ``start``, it goes on from there.
+            It holds a vector a product; drop it with ``dataclasses.replace``.
     """
 
     values: Float[Tensor, " k"]
@@ -57,6 +61,8 @@ class Spectrum:
     evidence: str
     residuals: Float[Tensor, " k"]
     seconds: float
+    interrupted: bool = False
+    unfinished: Unfinished | None = None
 
     def rows(self) -> Sequence[tuple[str, str, str, str]]:
         """Return what is printed: number, value, error and remark of every eigenvalue."""

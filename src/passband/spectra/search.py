@@ -1,5 +1,6 @@
 """The search for outer eigenpairs, and the second look for what it missed."""
 
+import time
 from typing import Literal, final
 
 import torch
@@ -7,10 +8,11 @@ from torch import Tensor
 
 from passband.errors import NotDeterministicError, PassbandError
 from passband.operators import LinearOperator
-from passband.spectra.krylov import Krylov, norm
+from passband.spectra.krylov import Krylov, combine, norm
 from passband.spectra.progress import Listener, Step
 from passband.spectra.ritz import Locked, Pairs, Side, rayleigh_ritz
 from passband.spectra.start import random_direction, watched
+from passband.spectra.unfinished import Unfinished
 
 _LOOK_AT_LEAST, _LOOK_AT_MOST = 6, 12  # products of a second look that finds nothing
 _ROUNDING = 1e-3  # what products may lack in symmetry, far beyond what single precision loses
@@ -25,6 +27,7 @@ class Search:
         H: A symmetric operator.
         ends: Which values are wanted, how accurately.
         limit: Products to spend at most.
+        seconds: Time to spend at most; the product that passes it is the last.
         capacity: Vectors to hold at most, as far as the wanted ones leave a choice.
         generator: Draws the random directions.
         listener: Is told about every product.
@@ -35,6 +38,7 @@ class Search:
         locked: Pairs that are known.
         space: The space that grows, orthogonal to the locked ones.
         matvecs: Products spent.
+        stopped: Whether products or time ran out before the end.
     """
 
     def __init__(
@@ -44,11 +48,13 @@ class Search:
         *,
         ends: list[Side],
         limit: int,
+        seconds: float,
         capacity: int,
         generator: torch.Generator,
         listener: Listener | None,
     ) -> None:
         self._H, self._limit, self._generator, self._listener = H, limit, generator, listener
+        self._seconds, self._began = seconds, time.perf_counter()
         self.ends, self._product = ends, watched(H)
         wanted = sum(end.k for end in ends)
         self._enough = min(H.size, wanted + 1)
@@ -56,7 +62,48 @@ class Search:
         self.matvecs = 0
         self.locked = Locked.none(start)
         self.space = self._new_space(start, self.locked)
-        self.settled = False
+        self.settled, self.stopped, self._looking = False, False, False
+
+    def resume(self, begun: Unfinished) -> bool:
+        """Go on where another search stopped, if one product shows that it was of this operator."""
+        expected = combine(begun.projected[0], begun.rows)
+        expected += combine(begun.coupling[:, 0], begun.vectors)
+        error = norm(self._multiply(begun.rows[0]) - expected)
+        eps = torch.finfo(begun.rows.dtype).eps
+        if not error <= 10 * begun.noise + 100 * eps * (norm(expected) + begun.beta):
+            return False
+        self.locked = Locked(begun.vectors, begun.values, begun.residuals, begun.seen)
+        self.space = self._new_space(begun.rows[0], self.locked)
+        self.space.resume(begun.rows, begun.projected, begun.coupling)
+        self.space.beta, self.space.noise = begun.beta, max(begun.noise, error)
+        self.settled = self._looking = begun.settled
+        return True
+
+    def unfinished(self) -> Unfinished | None:
+        """Return what another search needs to go on, if there is more to do."""
+        if self.space.full or not self.space.size:
+            return None
+        m = self.space.size + 1
+        return Unfinished(
+            rows=self.space.next.clone(),
+            projected=self.space.projected[:m, :m].clone(),
+            beta=self.space.beta,
+            noise=self.space.noise,
+            vectors=self.locked.vectors,
+            values=self.locked.values,
+            residuals=self.locked.residuals,
+            coupling=self.space.coupling[:, :m].clone(),
+            seen=self.locked.noise,
+            settled=self.settled and len(self.locked.values) > 0,
+        )
+
+    @property
+    def over(self) -> str:
+        """What has run out, if anything has."""
+        if self.matvecs >= self._limit:
+            return f"after {self.matvecs} products"
+        spent = time.perf_counter() - self._began
+        return f"after {spent:.3g} s" if spent >= self._seconds and self.known else ""
 
     @property
     def known(self) -> bool:
@@ -69,19 +116,21 @@ class Search:
 
     def run(self, *, verify: bool) -> tuple[bool, str]:
         """Search, then look again; return whether that was conclusive, and the evidence."""
-        outcome = self._search()
-        self.settled = outcome != "limit"
-        if outcome == "limit":
-            return False, f"not verified: the search stopped after {self.matvecs} products."
-        if outcome == "full":
-            return True, "complete: the search covered the whole space."
+        if not self._looking:
+            outcome = self._search()
+            self.settled = outcome != "limit"
+            if outcome == "limit":
+                self.stopped = True
+                return False, f"not verified: the search stopped {self.over}."
+            if outcome == "full":
+                return True, "complete: the search covered the whole space."
         if not verify:
             return False, "not verified: repeated and missed eigenvalues were not looked for."
         return self._verify()
 
     def _search(self) -> Literal["settled", "full", "limit"]:
         streak = 0
-        while self.matvecs < self._limit:
+        while not self.over:
             self.space.expand()
             pairs = self._tell("searching")
             if self.space.full:
@@ -99,7 +148,9 @@ class Search:
     def _verify(self) -> tuple[bool, str]:
         searched, copies = self.matvecs, 0
         while True:
-            self._lock()
+            if not self._looking:
+                self._lock()
+            self._looking = False
             outcome = self._look()
             copies += self._joined(self.pairs())
             spent = self.matvecs - searched
@@ -108,13 +159,17 @@ class Search:
                 return True, f"complete: the search covered the whole space{more}."
             if outcome == "closed":
                 return True, f"verified: a second search of {spent} products found no more{more}."
-            if outcome == "open":
+            if outcome == "open" and not self.over:
                 return False, f"not verified: {spent} products could not rule out more{more}."
+            if outcome == "open":
+                self.stopped = True
+                return False, f"not verified: the second search stopped {self.over}{more}."
 
     def _look(self) -> Literal["closed", "found", "full", "open"]:
         """Grow a space beside the locked pairs until it speaks clearly."""
         closed, found = 0, 0
-        while self.matvecs < self._limit and self.space.size < self._capacity:
+        most = max(_LOOK_AT_MOST, self.space.size + 3)  # after a break it has to speak twice again
+        while not self.over and self.space.size < self._capacity:
             self.space.expand()
             pairs = self._tell("verifying")
             if self.space.full:
@@ -131,7 +186,7 @@ class Search:
                 return "closed"
             if found >= 2:
                 return "found"
-            if self.space.size >= _LOOK_AT_MOST and not found:
+            if self.space.size >= most and not found:
                 return "open"
         return "open"
 
