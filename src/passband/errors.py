@@ -64,6 +64,10 @@ class SkippedStepWarning(PassbandWarning):
     """An optimizer step was skipped; the weights are as before."""
 
 
+class LostPerturbationWarning(PassbandWarning):
+    """An ascent is so small that rounding takes most of it away."""
+
+
 class FilterWarning(PassbandWarning):
     """A filter lets something through that it probably should not."""
 

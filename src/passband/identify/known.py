@@ -48,6 +48,11 @@ def filter_of(
     if type(optimizer) in _NONE:
         raise NotAFilterError(f"{name} has no M(λ): {filters.WITHOUT_FILTER[name]}")
     known, options = _known(optimizer), dict(groups[group])
+    if options.get("adaptive") or getattr(optimizer, "adaptive", False):
+        raise NotAFilterError(
+            f"the ascent of {name} is measured in units of each weight (ASAM), so its filter "
+            "depends on where the weights are. `filters.ASAM(scale=...)` has it for frozen scales."
+        )
     if known is None:
         return measure(optimizer, group)
     if isinstance(optimizer, optim.SharpnessAware):

@@ -20,11 +20,14 @@ from torch import (
     _foreach_norm,
 )
 
+from passband.optim._sharded import is_sharded, shards, whole_norm
+
 Tensors = list[Tensor]
 
 
 def add_(xs: Tensors, ys: Tensors, *, alpha: float = 1, foreach: bool | None = None) -> None:
     """``x ← x + alpha y``."""
+    xs, ys = shards(xs), shards(ys)
     if foreach is not False:
         _foreach_add_(xs, ys, alpha=alpha)
         return
@@ -58,20 +61,22 @@ def divided(xs: Tensors, number: float, *, foreach: bool | None = None) -> list[
 def copy_(xs: Tensors, ys: Tensors) -> None:
     """``x ← y``, in one call that no interrupt can split."""
     if xs:
-        _foreach_copy_(xs, ys)
+        _foreach_copy_(shards(xs), shards(ys))
 
 
 def all_finite(xs: Tensors) -> bool:
-    """Whether no entry is infinite or NaN. It waits for the device once."""
+    """Whether no entry is infinite or NaN, on any process. It waits for the device once."""
     if math.isfinite(math.hypot(*_norms(xs))):  # many times faster than looking at every entry
         return True
+    if any(map(is_sharded, xs)):
+        return False  # their squares do not overflow
     return all(bool(x.isfinite().all()) for x in xs)  # the squares may have overflowed
 
 
 def norm(xs: Tensors) -> float:
     """Return the Euclidean norm of all entries together, also where their squares do not fit."""
     length = math.hypot(*_norms(xs))
-    if 1e-15 < length < 1e15:
+    if 1e-15 < length < 1e15 or any(map(is_sharded, xs)):
         return length
     return math.hypot(*(torch.linalg.vector_norm(x.cpu().double()).item() for x in xs))
 
@@ -79,8 +84,12 @@ def norm(xs: Tensors) -> float:
 def _norms(xs: Tensors) -> list[float]:
     kinds: dict[tuple[torch.device, torch.dtype], list[Tensor]] = defaultdict(list)
     for x in xs:
-        kinds[x.device, x.dtype].append(x)
-    norms: list[float] = []
+        if not is_sharded(x):
+            kinds[x.device, x.dtype].append(x)
+    if any(map(is_sharded, xs)):
+        norms = [whole_norm([x for x in xs if is_sharded(x)])]
+    else:
+        norms = list[float]()
     for (_, dtype), tensors in kinds.items():
         wide = torch.promote_types(dtype, torch.float32)  # squares overflow early in half precision
         norms += torch.stack(list(_foreach_norm(tensors, 2, dtype=wide))).tolist()

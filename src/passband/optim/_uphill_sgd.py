@@ -24,6 +24,15 @@ class UphillSGD(UphillOptimizer):
         number(group, "rho")
 
     @override
+    def _check_by_hand(self) -> None:
+        if any(g["decay"] == "loss" and g["weight_decay"] for g in self.param_groups):
+            raise TypeError(
+                "`decay='loss'` makes weight decay part of the loss that is climbed, which is not "
+                "in `p.grad`. Use `step(closure)` without scaler or `before_descent`, or another "
+                "`decay`."
+            )
+
+    @override
     def _ascents(self) -> int:
         return int(any(group["rho"] for group in self.param_groups))
 

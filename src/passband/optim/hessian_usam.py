@@ -1,9 +1,11 @@
 """Hessian USAM: the gradient uphill on the squared gradient norm."""
 
-from typing import final
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, final
 
 import torch.distributed as dist
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
@@ -31,9 +33,9 @@ class HessianUSAM(UphillSGD):
     A step costs two gradients and one Hessian product (one gradient with ``rho=0``), two copies of
     the weights, and the memory of all graphs that the closure differentiates in one call. At the
     first evaluation only this optimizer's parameters get gradients, reentrant checkpoints hide
-    theirs, and hooks after accumulation do not run. So it works on one process; with several it
-    is refused, because the product would not be averaged over them. Everything else is as for
-    `USAM`.
+    theirs, and hooks after accumulation do not run. With ``DistributedDataParallel`` call
+    ``attach(model)`` once: gradient and product are then averaged here, tensor by tensor.
+    Everything else is as for `USAM`.
 
     Args:
         params: Parameters, named parameters or parameter groups, as everywhere in ``torch.optim``.
@@ -49,7 +51,7 @@ class HessianUSAM(UphillSGD):
     Raises:
         ValueError: An option is out of its range.
         TypeError: An option is not a number, or a parameter is not real floating point.
-        PassbandError: At the first step, in a group of several processes.
+        PassbandError: At the first step, with several processes and no model attached.
 
     Example:
         For ``f = x²`` at 1 with ρ = 1 the gradient is taken at 1 + 2 · 2 = 5, where it is 10.
@@ -92,13 +94,20 @@ class HessianUSAM(UphillSGD):
         super().__init__(params, defaults)
 
     @override
-    def _look_up(self, closure: Closure) -> tuple[Tensor, list[Part]]:
-        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-            raise PassbandError(
-                "HessianUSAM works on one process: its Hessian product is not averaged over "
-                f"{dist.get_world_size()} of them. Use `USAM`, or one process."
-            )
-        with GradientGraph(self._parameters()) as graph:
+    def _check_by_hand(self) -> None:
+        raise TypeError(
+            "HessianUSAM differentiates the gradient once more, so it needs `step(closure)`, and "
+            "neither a scaler nor `before_descent`. `USAM` can be driven by hand."
+        )
+
+    @override
+    def _way_up(self, parts: list[Part]) -> list[Part]:
+        raise AssertionError("a Hessian product needs more than a gradient")
+
+    @override
+    def _look_up(self, closure: Closure, scaler: GradScaler | None) -> tuple[Tensor, list[Part]]:
+        processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+        with self._unaveraged(processes), GradientGraph(self._parameters()) as graph:
             loss, parts = self._gradient(closure)
         if not graph.used:
             raise ValueError(
@@ -106,8 +115,34 @@ class HessianUSAM(UphillSGD):
                 "the loss inside the closure; compiled closures and `torch.autograd.grad` hide it."
             )
         params = [p for part in parts for p in part.params]
-        products = iter(graph.product(params, [g for part in parts for g in part.vectors]))
+        gradient = [g for part in parts for g in part.vectors]
+        if processes > 1 and not self._passes.are_local:
+            _average_(gradient, processes)
+        found = graph.product(params, gradient)
+        if processes > 1 and not self._passes.are_local:
+            _average_(found, processes)
+        products = iter(found)
         return loss, [_with_decay(part, [next(products) for _ in part.params]) for part in parts]
+
+    def _unaveraged(self, processes: int) -> AbstractContextManager[Any]:
+        """Return a context in which DDP leaves gradients alone: it cannot average a graph."""
+        if processes == 1:
+            return nullcontext()
+        model: Any = self._passes.model
+        if not hasattr(model, "no_sync"):
+            raise PassbandError(
+                f"with {processes} processes HessianUSAM must know the model, to average its "
+                "Hessian product: call `optimizer.attach(ddp_model)` once. Sharded models (FSDP) "
+                "do not keep what the product needs; use `USAM` there."
+            )
+        return model.no_sync()
+
+
+def _average_(tensors: list[Tensor], processes: int) -> None:
+    """Replace tensors by their means over the processes, as DDP does with gradients."""
+    for t in tensors:
+        dist.all_reduce(t)
+        t.div_(processes)
 
 
 def _with_decay(part: Part, products: list[Tensor]) -> Part:

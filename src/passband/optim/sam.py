@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
-from passband.optim._checked import Closure, Part
+from passband.optim._checked import Part
 from passband.optim._normalized import normalized
 from passband.optim._options import Decay, Group, check_not_negative
 from passband.optim._uphill_sgd import UphillSGD
@@ -34,6 +34,8 @@ class SAM(UphillSGD):
         nesterov: Look ahead along the buffer. Needs momentum.
         weight_decay: Not negative.
         decay: ``"coupled"``, ``"loss"`` or ``"decoupled"``; see `USAM`.
+        adaptive: Measure the ascent in units of each weight, ``x + ρ x² g / ‖x g‖`` elementwise
+            (ASAM), so that rescaling layers does not change it; the same in all groups.
         foreach: ``False`` loops over tensors; by default as in torch, up to rounding the same.
 
     Raises:
@@ -54,7 +56,8 @@ class SAM(UphillSGD):
         (tensor(1.), tensor(4.), tensor(0.6000))
 
     References:
-        Foret et al., *Sharpness-aware minimization*, ICLR 2021, equation (3).
+        Foret et al., *Sharpness-aware minimization*, ICLR 2021, equation (3); Kwon et al., *ASAM*,
+        ICML 2021, for ``adaptive``.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class SAM(UphillSGD):
         nesterov: bool = False,
         weight_decay: float = 0,
         decay: Decay = "coupled",
+        adaptive: bool = False,
         foreach: bool | None = None,
     ) -> None:
         defaults = {
@@ -76,6 +80,7 @@ class SAM(UphillSGD):
             "nesterov": nesterov,
             "weight_decay": weight_decay,
             "decay": decay,
+            "adaptive": adaptive,
             "foreach": foreach,
         }
         super().__init__(params, defaults)
@@ -84,8 +89,9 @@ class SAM(UphillSGD):
     def _check(self, group: Group, *, starting: bool) -> None:
         super()._check(group, starting=starting)
         check_not_negative(group, "rho")
+        if group["adaptive"] != self.param_groups[0]["adaptive"]:
+            raise ValueError("`adaptive` must be the same in all groups: they share one norm.")
 
     @override
-    def _look_up(self, closure: Closure) -> tuple[Tensor, list[Part]]:
-        loss, parts = self._gradient(closure)
-        return loss, normalized(parts)
+    def _way_up(self, parts: list[Part]) -> list[Part]:
+        return normalized(parts, adaptive=self.param_groups[0]["adaptive"])

@@ -3,11 +3,10 @@
 import inspect
 from typing import Any, final
 
-from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
 
-from passband.optim._checked import Closure, Part
+from passband.optim._checked import Part
 from passband.optim._normalized import normalized
 from passband.optim._options import Group, check_not_negative, check_parameters, check_steps, number
 from passband.optim._uphill import UphillOptimizer
@@ -36,6 +35,7 @@ class SharpnessAware(UphillOptimizer):
             another has it as ``group["ascent_rho"]`` (torch's Adadelta has a ``rho`` of its own).
         steps: Number of ascents, 1 or more.
         normalize: Divide each ascent by the norm of the whole gradient, as in SAM.
+        adaptive: Measure the normalized ascent in units of each weight, as in ASAM; see `SAM`.
 
     Attributes:
         base: The base optimizer.
@@ -43,6 +43,7 @@ class SharpnessAware(UphillOptimizer):
             It is an argument, not part of the checkpoint.
         steps: Number of ascents.
         normalize: Whether each ascent is divided by the norm of the gradient.
+        adaptive: Whether that norm is in units of each weight.
 
     Raises:
         TypeError: The base is no optimizer, needs a closure, or already looks uphill.
@@ -72,10 +73,14 @@ class SharpnessAware(UphillOptimizer):
         rho: float,
         steps: int = 1,
         normalize: bool = False,
+        adaptive: bool = False,
     ) -> None:
         _check_base(base_optimizer)
         check_steps({"steps": steps})
-        self.base, self.rho, self.steps, self.normalize = base_optimizer, rho, steps, normalize
+        if adaptive and not normalize:
+            raise ValueError("`adaptive` measures a normalized ascent; set `normalize=True` too.")
+        self.base, self.rho, self.steps = base_optimizer, rho, steps
+        self.normalize, self.adaptive = normalize, adaptive
         # all that Optimizer.__init__ does, except for groups and state of our own
         self.__setstate__({"defaults": base_optimizer.defaults})
         for group in self.param_groups:
@@ -108,6 +113,7 @@ class SharpnessAware(UphillOptimizer):
     @override
     def state_dict(self) -> dict[str, Any]:
         """Return the base optimizer's state."""
+        self._check_at_home()
         return self.base.state_dict()
 
     @override
@@ -117,7 +123,7 @@ class SharpnessAware(UphillOptimizer):
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        names = ("base", "rho", "steps", "normalize", "defaults", "skipped")
+        names = ("base", "rho", "steps", "normalize", "adaptive", "defaults", "skipped")
         return {name: getattr(self, name) for name in names}
 
     @override
@@ -140,9 +146,8 @@ class SharpnessAware(UphillOptimizer):
         return uphill * float(self._radius(group))
 
     @override
-    def _look_up(self, closure: Closure) -> tuple[Tensor, list[Part]]:
-        loss, parts = self._gradient(closure)
-        return loss, normalized(parts) if self.normalize else parts
+    def _way_up(self, parts: list[Part]) -> list[Part]:
+        return normalized(parts, adaptive=self.adaptive) if self.normalize else parts
 
     @override
     def _descend(self, found: list[Part]) -> None:
