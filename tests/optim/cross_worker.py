@@ -195,7 +195,7 @@ def local_ascent(rank: int, world: int) -> tuple[int, int, list[Tensor]]:
         model: Any = DistributedDataParallel(inner)
         sent = [0]
 
-        def count(sent: list[int], bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+        def count(sent: list[int], bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # pyright: ignore[reportPrivateImportUsage]
             sent[0] += 1
             return default_hooks.allreduce_hook(world_group, bucket)
 

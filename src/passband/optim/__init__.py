@@ -4,6 +4,7 @@ from passband.optim.derivative_sgd import DerivativeSGD
 from passband.optim.extrapolated_sgd import ExtrapolatedSGD
 from passband.optim.hessian_usam import HessianUSAM
 from passband.optim.sam import SAM
+from passband.optim.schedules import FixedEdge, RhoSchedule
 from passband.optim.secant_sgd import SecantSGD
 from passband.optim.sharpness_aware import SharpnessAware
 from passband.optim.usam import USAM
@@ -13,7 +14,9 @@ __all__ = [
     "USAM",
     "DerivativeSGD",
     "ExtrapolatedSGD",
+    "FixedEdge",
     "HessianUSAM",
+    "RhoSchedule",
     "SecantSGD",
     "SharpnessAware",
 ]
