@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from passband.problem import Objective
     from passband.spectra import Spectrum, density, eigenvalues, multipliers, trace
+    from passband.transients.matrix_free import Transient, transient
     from passband.verdict import Suggestion, Verdict, inspect, judge, suggest
 
 __version__ = "0.1.0"
@@ -47,6 +48,8 @@ _HOMES = {
     "eigenvalues": "passband.spectra",
     "multipliers": "passband.spectra",
     "trace": "passband.spectra",
+    "Transient": "passband.transients.matrix_free",
+    "transient": "passband.transients.matrix_free",
     "Suggestion": "passband.verdict",
     "Verdict": "passband.verdict",
     "inspect": "passband.verdict",
@@ -64,6 +67,7 @@ __all__ = [
     "PreconditionedHessian",
     "Spectrum",
     "Suggestion",
+    "Transient",
     "UpdateJacobian",
     "Verdict",
     "density",
@@ -77,6 +81,7 @@ __all__ = [
     "optim",
     "suggest",
     "trace",
+    "transient",
     "transients",
 ]
 

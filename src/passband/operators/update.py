@@ -152,7 +152,7 @@ class UpdateJacobian(LinearOperator):
             raise _undifferentiable(error) from error
 
     def _finite(self, product: Tensor, v: Tensor) -> Tensor:
-        if bool(torch.isfinite(product).all()):
+        if bool(torch.isfinite(product.sum())) or bool(torch.isfinite(product).all()):
             return product
         if not bool(torch.isfinite(v).all()):
             raise NonFiniteError("the vector to multiply is not finite.")

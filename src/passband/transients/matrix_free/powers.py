@@ -1,0 +1,139 @@
+"""Norms of powers of an operator, from below: adjoint looping."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from passband._shapes import Float
+from passband.operators import LinearOperator
+from passband.transients.matrix_free.singular import Largest, largest_singular
+
+_SETTLED = 0.9  # a power of norm below one is followed by copies of what was before
+_ROUGH, _FEW, _LEAST, _MANY = 0.05, 4, 7, 16  # accuracy and pairs of sweeps: to see, and to answer
+_SHORT = 16  # powers that cost little
+_NEAR = 0.75  # of one, above which a power is looked at closely though it seems not to grow
+_LARGE = {torch.float32: 1e6, torch.float64: 1e12}
+
+
+class Peak(NamedTuple):
+    """The largest power that was found.
+
+    Attributes:
+        step: Which power.
+        value: Lower bound of its norm.
+        error: Estimated distance to the norm.
+        direction: The unit vector that is amplified most.
+        response: What becomes of it.
+        horizon: How many powers were looked at.
+        settled: Whether the power at the horizon is so small that no later one is larger.
+    """
+
+    step: int
+    value: float
+    error: float
+    direction: Float[Tensor, " n"]
+    response: Float[Tensor, " n"]
+    horizon: int
+    settled: bool
+
+
+@final
+class Powers:
+    """Sweeps with ``J`` and ``Jᵀ``; each one bounds all the powers that it passes.
+
+    For a unit vector v every ``‖Jᵏv‖`` and ``‖(Jᵀ)ᵏv‖`` is at most ``‖Jᵏ‖``.
+
+    Args:
+        J: The operator.
+        multiply: Product with it, or with its adjoint.
+        steps: The largest power to look at.
+        seed: Of the random directions.
+    """
+
+    def __init__(
+        self,
+        J: LinearOperator,
+        multiply: Callable[[Tensor, bool], Tensor],
+        *,
+        steps: int,
+        seed: int,
+    ) -> None:
+        self._J, self._multiply, self._steps = J, multiply, steps
+        self._generator = torch.Generator().manual_seed(seed)
+        self.curve = torch.zeros(steps + 1, dtype=torch.float64)
+        self.curve[0] = 1.0
+        self._seen: dict[int, Largest] = {}
+
+    def peak(self, *, rtol: float) -> Peak:
+        """Return the largest power up to the first that has settled, or up to all steps."""
+        horizon, found = self._doubled()
+        step = int(self.curve[1 : horizon + 1].argmax()) + 1
+        for _ in range(6):
+            if float(self.curve[step]) < _NEAR:
+                break
+            found = self._largest(step, rtol=rtol / 4, least=_LEAST, most=_MANY)
+            self._sweep(found.right, min(self._steps, step + step // 4 + 2), adjoint=False)
+            best = int(self.curve[1:].argmax()) + 1
+            if not float(self.curve[best]) > found.value * (1 + rtol / 10):
+                break
+            step = best
+        settled = self._seen[horizon].value <= _SETTLED
+        if found.value <= 1 or float(self.curve[step]) < _NEAR:
+            last = self._seen[horizon]
+            return Peak(0, 1.0, 0.0, last.right, last.right, horizon, settled)
+        response = found.value * found.left
+        return Peak(step, found.value, found.error, found.right, response, horizon, settled)
+
+    def radius_bound(self) -> float:
+        """Return an estimated upper bound of the spectral radius, ``‖Jᵏ‖^{1/k}`` at its least."""
+        bounds = [(found.value + found.error) ** (1 / k) for k, found in self._seen.items()]
+        return min(bounds)
+
+    def random(self) -> Float[Tensor, " n"]:
+        """Return a random unit vector, the same on every device."""
+        z = torch.randn(self._J.size, generator=self._generator, dtype=self._J.dtype)
+        return (z / torch.linalg.vector_norm(z)).to(self._J.device)
+
+    def _doubled(self) -> tuple[int, Largest]:
+        """Double the power until it has settled, has grown beyond measure, or is the last."""
+        step = 1
+        while True:
+            past = 0 < int(self.curve.argmax()) < step // 4
+            most = _FEW // 2 if past else _FEW if step > _SHORT else 2 * _FEW
+            found = self._largest(step, rtol=_ROUGH, most=most)
+            beyond = found.value > _LARGE[self._J.dtype]
+            if found.value <= _SETTLED or beyond or step == self._steps:
+                return step, found
+            step = min(2 * step, self._steps)
+
+    def _largest(self, step: int, *, rtol: float, most: int, least: int = 1) -> Largest:
+        """Return the norm of a power, starting from what is known of the nearest one."""
+        start = self.random()
+        if self._seen:
+            nearest = min(self._seen, key=lambda k: abs(math.log(k / step)))
+            start = self._seen[nearest].right + (0.1 if nearest != step else 0.0) * start
+        found = largest_singular(
+            partial(self._sweep, steps=step, adjoint=False),
+            partial(self._sweep, steps=step, adjoint=True),
+            start,
+            rtol=rtol,
+            most=most,
+            least=least,
+        )
+        self._seen[step] = found
+        return found
+
+    def _sweep(self, v: Tensor, steps: int, *, adjoint: bool) -> Tensor:
+        """Return ``Jᵏ v`` of a unit vector, and learn from all the powers on the way."""
+        norms: list[Tensor] = []
+        for _ in range(steps):
+            v = self._multiply(v, adjoint)
+            norms.append(torch.linalg.vector_norm(v))
+        seen = torch.stack(norms).double().cpu()
+        part = self.curve[1 : steps + 1]
+        torch.maximum(part, seen, out=part)
+        return v
