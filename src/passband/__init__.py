@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from passband import errors, filters, optim, transients
+    from passband.checkup import Diagnosis, doctor
     from passband.identify import filter_of
     from passband.operators import (
         GaussNewton,
@@ -34,6 +35,8 @@ _HOMES = {
     "filters": "passband.filters",
     "optim": "passband.optim",
     "transients": "passband.transients",
+    "Diagnosis": "passband.checkup",
+    "doctor": "passband.checkup",
     "filter_of": "passband.identify",
     "GaussNewton": "passband.operators",
     "Hessian": "passband.operators",
@@ -58,6 +61,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Diagnosis",
     "GaussNewton",
     "Hessian",
     "Identity",
@@ -71,6 +75,7 @@ __all__ = [
     "UpdateJacobian",
     "Verdict",
     "density",
+    "doctor",
     "eigenvalues",
     "errors",
     "filter_of",

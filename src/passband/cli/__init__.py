@@ -39,6 +39,11 @@ COMMANDS = {
         "which minimum your model has reached, and whether your optimizer can stay there",
         "passband inspect examples/inspect_me.py",
     ),
+    "doctor": Command(
+        "passband.cli.doctor",
+        "what would go wrong in training, found before it does",
+        "passband doctor examples/inspect_me.py",
+    ),
     "run": Command(
         "passband.cli.run",
         "do one of the studies, all of it or in small",

@@ -26,12 +26,13 @@ class ByHand(CheckedOptimizer):
     """An optimizer that climbs along gradients, and whose climb can be driven from outside.
 
     Attributes:
+        passes: How the passes of a step are run, as `attach` has set it.
         moved_share: Share of the weights that the first ascent changed after rounding, of those
             in half precision that it should have changed; None in full precision.
     """
 
     moved_share: float | None = None
-    _passes: Passes = Passes()
+    passes: Passes = Passes()
     _trail: Trail | None = None
     _checked_rounding: bool = False
 
@@ -62,7 +63,7 @@ class ByHand(CheckedOptimizer):
         """
         try:
             self.first_step(zero_grad=True, scaler=scaler)
-            with self._passes.uphill():
+            with self.passes.uphill():
                 yield
         except BaseException:
             self.restore()
@@ -103,7 +104,7 @@ class ByHand(CheckedOptimizer):
         try:
             ways = self._way_up(self._unscaled(self._gradients(), scaler))
             trail.go_on()
-            if finite(ways) or self._passes.are_local:
+            if finite(ways) or self.passes.are_local:
                 self._move(ways)
             else:
                 trail.lost = True
@@ -174,9 +175,9 @@ class ByHand(CheckedOptimizer):
         if not finite(found):
             self._skip()
             return
-        if self._passes.before_descent is not None:
+        if self.passes.before_descent is not None:
             with torch.enable_grad():
-                self._passes.before_descent()
+                self.passes.before_descent()
             found = self._gradients()  # which it may have replaced
         self._descend(found)
 

@@ -62,7 +62,7 @@ class UphillOptimizer(ByHand):
                 "`local_ascent` needs a model with `no_sync`, such as DistributedDataParallel; "
                 f"{type(model).__name__} has none."
             )
-        self._passes = Passes(
+        self.passes = Passes(
             model=model,
             same_randomness=same_randomness,
             no_sync=cast("Any", model).no_sync if local_ascent else None,
@@ -97,7 +97,7 @@ class UphillOptimizer(ByHand):
         if closure is None:
             self._step_by_hand()
             return None
-        if scaler is not None or self._passes.before_descent is not None:
+        if scaler is not None or self.passes.before_descent is not None:
             self._check_by_hand()
         self.restore()
         ascents = self._ascents()
@@ -127,7 +127,7 @@ class UphillOptimizer(ByHand):
         self, closure: Closure, ascents: int, scaler: GradScaler | None
     ) -> tuple[Tensor, list[Part] | None]:
         """Return the loss before and the gradient after; nothing where the way up is not finite."""
-        passes = self._passes
+        passes = self.passes
         randomness = Randomness(self._parameters()) if passes.same_randomness else None
         losses: list[Tensor] = []
         for i in range(ascents):
@@ -147,11 +147,11 @@ class UphillOptimizer(ByHand):
         """Run one evaluation: the first at the weights themselves, the others away from them."""
         if number and randomness is not None:
             randomness.again()
-        with self._passes.synchronized(last=last):
+        with self.passes.synchronized(last=last):
             if not number:
                 yield
             else:
-                with self._passes.uphill():
+                with self.passes.uphill():
                     yield
 
     def _gradient(self, closure: Closure) -> tuple[Tensor, list[Part]]:

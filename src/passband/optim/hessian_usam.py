@@ -116,10 +116,10 @@ class HessianUSAM(UphillSGD):
             )
         params = [p for part in parts for p in part.params]
         gradient = [g for part in parts for g in part.vectors]
-        if processes > 1 and not self._passes.are_local:
+        if processes > 1 and not self.passes.are_local:
             _average_(gradient, processes)
         found = graph.product(params, gradient)
-        if processes > 1 and not self._passes.are_local:
+        if processes > 1 and not self.passes.are_local:
             _average_(found, processes)
         products = iter(found)
         return loss, [_with_decay(part, [next(products) for _ in part.params]) for part in parts]
@@ -128,7 +128,7 @@ class HessianUSAM(UphillSGD):
         """Return a context in which DDP leaves gradients alone: it cannot average a graph."""
         if processes == 1:
             return nullcontext()
-        model: Any = self._passes.model
+        model: Any = self.passes.model
         if not hasattr(model, "no_sync"):
             raise PassbandError(
                 f"with {processes} processes HessianUSAM must know the model, to average its "
