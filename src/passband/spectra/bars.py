@@ -6,13 +6,20 @@ from passband.spectra.ritz import Pairs, Side
 
 
 def error_bars(
-    end: Side, pairs: Pairs, *, settled: bool, looked: bool, verified: bool
+    end: Side,
+    pairs: Pairs,
+    *,
+    refined: list[float],
+    settled: bool,
+    looked: bool,
+    verified: bool,
 ) -> list[float]:
     """Return the error of every wanted value of one end.
 
     Args:
         end: The end.
         pairs: All pairs.
+        refined: Estimates from the search, which hold where there was no second look.
         settled: Whether the search reached its accuracy. If not there is no telling which
             eigenvalue is meant: the bar is twice the residual, and reaches as far as those before.
         looked: Whether there was a second look, which makes the gaps trustworthy.
@@ -28,10 +35,12 @@ def error_bars(
             reach = max(reach, key + twice)
             bars.append(max(reach - key, pairs.floor))
         return bars
+    if not looked:
+        return [max(error, pairs.floor) for error in refined]
     first: tuple[float, float] | None = None  # key and error of the first doubtful value
     for i in wanted:
-        error, key = end.error(pairs, i, strict=looked), float(end.key(pairs.values)[i])
-        if looked and not verified and error >= float(pairs.residuals[i]):
+        error, key = end.error(pairs, i, strict=True), float(end.key(pairs.values)[i])
+        if not verified and error >= float(pairs.residuals[i]):
             error += end.tolerance(pairs, i)
             first = first or (key, error)
         if first is not None:

@@ -141,7 +141,8 @@ def _answer(
     errors: list[float] = []
     reached: list[bool] = []
     for end in search.ends:
-        chosen, bars = end.wanted(pairs), error_bars(end, pairs, **state)
+        chosen = end.wanted(pairs)
+        bars = error_bars(end, pairs, refined=search.refined(end, pairs), **state)
         wanted, errors = wanted + chosen, errors + bars
         reached += [e <= end.tolerance(pairs, i) for i, e in zip(chosen, bars, strict=True)]
     vectors = known.with_pairs(pairs, wanted, search.space).vectors

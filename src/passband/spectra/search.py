@@ -8,6 +8,7 @@ from torch import Tensor
 
 from passband.errors import NotDeterministicError, PassbandError
 from passband.operators import LinearOperator
+from passband.spectra.extrapolation import STEPS, extrapolated
 from passband.spectra.krylov import Krylov, combine, norm
 from passband.spectra.progress import Listener, Step
 from passband.spectra.ritz import Locked, Pairs, Side, rayleigh_ritz
@@ -16,6 +17,8 @@ from passband.spectra.unfinished import Unfinished
 
 _LOOK_AT_LEAST, _LOOK_AT_MOST = 6, 12  # products of a second look that finds nothing
 _ROUNDING = 1e-3  # what products may lack in symmetry, far beyond what single precision loses
+_NEARLY = 30.0  # times the tolerance: an error that falls below it in one step may do so by chance
+_TRUST = 5.0  # by how much extrapolation may correct an estimate from residuals
 _RESERVE = 5  # Ritz vectors kept in a restart beyond the wanted ones
 
 
@@ -63,6 +66,7 @@ class Search:
         self.locked = Locked.none(start)
         self.space = self._new_space(start, self.locked)
         self.settled, self.stopped, self._looking = False, False, False
+        self._trail: list[list[Tensor]] = [[] for _ in ends]
 
     def resume(self, begun: Unfinished) -> bool:
         """Go on where another search stopped, if one product shows that it was of this operator."""
@@ -117,7 +121,7 @@ class Search:
     def run(self, *, verify: bool) -> tuple[bool, str]:
         """Search, then look again; return whether that was conclusive, and the evidence."""
         if not self._looking:
-            outcome = self._search()
+            outcome = self._search(careful=verify)
             self.settled = outcome != "limit"
             if outcome == "limit":
                 self.stopped = True
@@ -128,22 +132,49 @@ class Search:
             return False, "not verified: repeated and missed eigenvalues were not looked for."
         return self._verify()
 
-    def _search(self) -> Literal["settled", "full", "limit"]:
-        streak = 0
+    def _search(self, *, careful: bool) -> Literal["settled", "full", "limit"]:
+        """Search until all wanted values are accurate.
+
+        A careful search wants to see that at two steps in a row, by residuals and gaps: the
+        second look builds on them. Otherwise once is enough if they were nearly accurate at the
+        step before, and values that converge geometrically may be extrapolated.
+        """
+        streak, nearly = 0, False
         while not self.over:
             self.space.expand()
             pairs = self._tell("searching")
             if self.space.full:
                 return "full"
-            settled = self.space.size >= self._enough and all(e.settled(pairs) for e in self.ends)
-            streak = streak + 1 if settled else 0
-            if streak == 2:
+            enough = self.space.size >= self._enough
+            streak = streak + 1 if enough and all(e.settled(pairs) for e in self.ends) else 0
+            excess = self._excess(pairs)
+            if streak == 2 or (enough and not careful and nearly and excess <= 1):
                 return "settled"
+            nearly = enough and excess <= _NEARLY
             if self.space.size >= self._capacity:
                 keep = {i for end in self.ends for i in end.order(pairs)[: end.k + _RESERVE]}
                 kept = sorted(keep)
                 self.space.compress(pairs.weights[:, kept], pairs.values[kept])
         return "limit"
+
+    def _excess(self, pairs: Pairs) -> float:
+        """Return the largest ratio of error and tolerance, errors being extrapolated."""
+        ratios: list[float] = []
+        for end, trail in zip(self.ends, self._trail, strict=True):
+            wanted = end.wanted(pairs)
+            trail[:] = [*trail[1 - STEPS :], pairs.values[wanted]]
+            for i, error in zip(wanted, self.refined(end, pairs), strict=True):
+                tolerance = end.tolerance(pairs, i)
+                ratios.append(error / tolerance if tolerance else float(error > 0))
+        return max(ratios)
+
+    def refined(self, end: Side, pairs: Pairs) -> list[float]:
+        """Return the estimated errors of the wanted values, extrapolated as far as that holds."""
+        errors = [end.error(pairs, i, strict=False) for i in end.wanted(pairs)]
+        ahead = extrapolated(self._trail[self.ends.index(end)])
+        if len(ahead) != len(errors):
+            return errors
+        return [min(e, max(a, e / _TRUST)) for e, a in zip(errors, ahead, strict=True)]
 
     def _verify(self) -> tuple[bool, str]:
         searched, copies = self.matvecs, 0
