@@ -1,17 +1,22 @@
 """What a step costs beyond its gradients.
 
 Three numbers for every optimizer: the time of one step, over the time of the gradient evaluations
-it is made of (what theory charges), and over a loop of the same evaluations written by hand with
-``torch.autograd.grad`` and ``torch.optim.SGD``'s arithmetic (what a user would write instead,
-without checks and without bit-exact return). Medians of interleaved rounds, in processor time on
-the CPU, so that a busy machine disturbs all alike.
+and the base step it is made of (what theory charges), and over a loop of the same evaluations
+written by hand with ``torch.autograd.grad`` and ``torch.optim.SGD``'s arithmetic (what a user would
+write instead, without checks and without bit-exact return). The SAM of ``pytorch-optimizer`` runs
+beside ours if it is installed. Two networks on 784 inputs: W1 is 128-64-10-10, W2 is 1024-1024-10.
+Medians of interleaved rounds, in processor time on the CPU, so that a busy machine disturbs all
+alike.
 """
 
 import argparse
+import importlib.util
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,15 +29,12 @@ LR, MOMENTUM, RHO = 1e-3, 0.9, 1e-3
 class Problem:
     """A perceptron on random data, with its ordinary closure."""
 
-    def __init__(self, width: int, batch: int, device: str) -> None:
+    def __init__(self, widths: tuple[int, ...], batch: int, device: str) -> None:
         torch.manual_seed(0)
-        self.model = nn.Sequential(
-            nn.Linear(784, width),
-            nn.Tanh(),
-            nn.Linear(width, width),
-            nn.Tanh(),
-            nn.Linear(width, 10),
-        ).to(device)
+        layers: list[nn.Module] = []
+        for a, b in itertools.pairwise((784, *widths)):
+            layers += [nn.Linear(a, b), nn.ReLU()]
+        self.model = nn.Sequential(*layers[:-1]).to(device)
         self.x = torch.randn(batch, 784, device=device)
         self.y = torch.randint(0, 10, (batch,), device=device)
         self.params = list(self.model.parameters())
@@ -48,6 +50,14 @@ class Problem:
 
     def gradients(self, *, graph: bool = False) -> tuple[Tensor, ...]:
         return torch.autograd.grad(self.loss(), self.params, create_graph=graph)
+
+    def two_gradients(self) -> tuple[Tensor, ...]:
+        """Both ascents of Two-step USAM, as one displacement."""
+        first = self.gradients()
+        moved(self, first, RHO)
+        second = self.gradients()
+        moved(self, first, -RHO)
+        return tuple(a + b for a, b in zip(first, second, strict=True))
 
     def product(self) -> tuple[Tensor, ...]:
         """The gradient and its Hessian product: what Hessian USAM's ascent is made of."""
@@ -99,6 +109,19 @@ def cases(
     yield "SAM", stepped(optim.SAM(params, LR, RHO, momentum=MOMENTUM)), [gradient] * 2, two
     aware = optim.SharpnessAware(torch.optim.SGD(params, LR, MOMENTUM), rho=RHO)
     yield "SharpnessAware(SGD)", stepped(aware), [gradient] * 2, two
+    far = optim.USAM(params, LR, RHO, steps=2, momentum=MOMENTUM)
+    climb = by_hand(problem, problem.two_gradients)
+    yield "Two-step USAM", stepped(far), [gradient] * 3, climb
+    if importlib.util.find_spec("pytorch_optimizer") is not None:
+        from pytorch_optimizer import SAM
+
+        peer: Any = SAM(params, torch.optim.SGD, rho=RHO, lr=LR, momentum=MOMENTUM)
+
+        def theirs() -> None:  # the first gradient is left to the user
+            problem.closure()
+            peer.step(problem.closure)
+
+        yield "pytorch-optimizer SAM", theirs, [gradient] * 2, two
     exact = optim.HessianUSAM(params, LR, RHO, momentum=MOMENTUM)
     yield "HessianUSAM", stepped(exact), [gradient, product], hessian
     slow = optim.DerivativeSGD(params, LR, LR, momentum=MOMENTUM)
@@ -131,23 +154,28 @@ def one_thread() -> Generator[None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
 
-    problem = Problem(given.width, given.batch, given.device)
+    for workload, widths in (("W1", (128, 64, 10, 10)), ("W2", (1024, 1024, 10))):
+        compare(workload, Problem(widths, given.batch, given.device), given)
+
+
+def compare(workload: str, problem: Problem, given: argparse.Namespace) -> None:
     size = sum(p.numel() for p in problem.params)
-    print(f"{size} parameters, batch {given.batch}, {given.device}, one thread")
-    print(f"{'':22}{'step ms':>9}{'/ gradients':>13}{'/ by hand':>11}")
+    print(f"{workload}: {size} parameters, batch {given.batch}, {given.device}, one thread")
+    print(f"{'':22}{'step ms':>9}{'/ charged':>13}{'/ by hand':>11}")
     with one_thread():
+        base = torch.optim.SGD(problem.params, LR, MOMENTUM).step
         for name, step, evaluations, hand in cases(problem):
             rounds: list[tuple[float, float, float]] = []
             for i in range(given.rounds + 2):
                 timed = tuple(
-                    seconds(run, given.repeats, given.device) for run in (step, *evaluations, hand)
+                    seconds(run, given.repeats, given.device)
+                    for run in (step, *evaluations, base, hand)
                 )
                 if i >= 2:  # the first rounds warm up
                     rounds.append((timed[0], sum(timed[1:-1]), timed[-1]))
