@@ -54,6 +54,11 @@ COMMANDS = {
         "draw the report of finished runs again, from its records",
         "passband report runs/demo",
     ),
+    "bench": Command(
+        "passband.cli.bench",
+        "compare the package with its peers; from a checkout of the source",
+        "passband bench spectra",
+    ),
 }
 
 
