@@ -1,7 +1,7 @@
 """Norms of powers of an operator, from below: adjoint looping."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple, final
 
@@ -14,6 +14,7 @@ from passband.transients.matrix_free.singular import Largest, largest_singular
 
 _SETTLED = 0.9  # a power of norm below one is followed by copies of what was before
 _ROUGH, _FEW, _LEAST, _MANY = 0.05, 4, 7, 16  # accuracy and pairs of sweeps: to see, and to answer
+_TRIES, _CLOSE, _WIDE = 6, 0.9, 1.5  # powers looked at closely, how large and how far apart
 _SHORT = 16  # powers that cost little
 _NEAR = 0.75  # of one, above which a power is looked at closely though it seems not to grow
 _LARGE = {torch.float32: 1e6, torch.float64: 1e12}
@@ -70,36 +71,54 @@ class Powers:
 
     def peak(self, *, rtol: float) -> Peak:
         """Return the largest power up to the first that has settled, or up to all steps."""
-        horizon, found = self._doubled()
-        step = int(self.curve[1 : horizon + 1].argmax()) + 1
-        for _ in range(6):
-            if float(self.curve[step]) < _NEAR:
-                break
-            found = self._largest(step, rtol=rtol / 4, least=_LEAST, most=_MANY)
-            self._sweep(found.right, min(self._steps, step + step // 4 + 2), adjoint=False)
-            best = int(self.curve[1:].argmax()) + 1
-            if not float(self.curve[best]) > found.value * (1 + rtol / 10):
-                break
-            step = best
+        horizon = self._doubled()
+        fine: dict[int, Largest] = {}
+        while len(fine) < _TRIES and (step := self._candidate(fine, rtol)) is not None:
+            fine[step] = self._largest(step, rtol=rtol / 4, least=_LEAST, most=_MANY)
+            self._sweep(fine[step].right, min(self._steps, step + step // 4 + 2), adjoint=False)
         settled = self._seen[horizon].value <= _SETTLED
-        if found.value <= 1 or float(self.curve[step]) < _NEAR:
+        step = max(fine, key=lambda k: fine[k].value, default=0)
+        if step == 0 or fine[step].value <= 1:
             last = self._seen[horizon]
             return Peak(0, 1.0, 0.0, last.right, last.right, horizon, settled)
+        found = fine[step]
+        error = max(found.error, rtol / 4 * found.value)  # to which neighbours were compared
         response = found.value * found.left
-        return Peak(step, found.value, found.error, found.right, response, horizon, settled)
+        return Peak(step, found.value, error, found.right, response, horizon, settled)
+
+    def _candidate(self, fine: Mapping[int, Largest], rtol: float) -> int | None:
+        """Return the power that is worth a closer look next, None if there is none.
+
+        The largest, unless it is close to one that was looked at and hardly larger.
+        """
+        curve = self.curve.clone()
+        curve[0] = 0
+        best = max((found.value for found in fine.values()), default=0.0)
+        for k in fine:
+            near = curve[math.ceil(k / _WIDE) : int(k * _WIDE) + 1]
+            near[near <= best * (1 + rtol / 10)] = 0
+        step = int(curve.argmax())
+        return step if float(curve[step]) >= max(_CLOSE * best, _NEAR) else None
 
     def radius_bound(self) -> float:
         """Return an estimated upper bound of the spectral radius, ``‖Jᵏ‖^{1/k}`` at its least."""
-        bounds = [(found.value + found.error) ** (1 / k) for k, found in self._seen.items()]
-        return min(bounds)
+        return min(
+            ((1 + 2 * _ROUGH) * found.value + found.error) ** (1 / k)
+            for k, found in self._seen.items()
+        )
+
+    def late(self) -> Float[Tensor, " n"] | None:
+        """Return what is left of a perturbation at the horizon: rich in the slowest modes."""
+        left = self._seen[max(self._seen)].left
+        return left if bool(left.any()) else None
 
     def random(self) -> Float[Tensor, " n"]:
         """Return a random unit vector, the same on every device."""
         z = torch.randn(self._J.size, generator=self._generator, dtype=self._J.dtype)
         return (z / torch.linalg.vector_norm(z)).to(self._J.device)
 
-    def _doubled(self) -> tuple[int, Largest]:
-        """Double the power until it has settled, has grown beyond measure, or is the last."""
+    def _doubled(self) -> int:
+        """Return the horizon: the first of 1, 2, 4, … that has settled or is beyond measure."""
         step = 1
         while True:
             past = 0 < int(self.curve.argmax()) < step // 4
@@ -107,7 +126,7 @@ class Powers:
             found = self._largest(step, rtol=_ROUGH, most=most)
             beyond = found.value > _LARGE[self._J.dtype]
             if found.value <= _SETTLED or beyond or step == self._steps:
-                return step, found
+                return step
             step = min(2 * step, self._steps)
 
     def _largest(self, step: int, *, rtol: float, most: int, least: int = 1) -> Largest:

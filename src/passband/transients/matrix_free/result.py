@@ -23,7 +23,10 @@ class Transient:
 
     Attributes:
         radius: Largest modulus of an eigenvalue of J: the factor a step, once transients are over.
-        radius_error: Estimated error of it.
+        radius_error: Estimated error of it. Another eigenvalue further out may have been missed,
+            but none beyond `radius_bound`.
+        radius_bound: The least ``‖Jᵏ‖^(1/k)`` that was seen, an upper bound as far as the norms
+            have converged.
         peak: The largest ``‖Jᵏ‖`` among the powers up to `horizon`: attained, so a lower bound.
         peak_error: Estimated distance to the true one.
         step: When it is reached, k.
@@ -50,6 +53,7 @@ class Transient:
 
     radius: float
     radius_error: float
+    radius_bound: float
     peak: float
     peak_error: float
     step: int
@@ -90,12 +94,14 @@ class Transient:
 
     def _summary(self) -> Sequence[str]:
         kind = "stable" if self.stable else "unstable" if self.unstable else "not told from 1"
+        known = self.exact or self.radius_bound >= 1
+        bound = "" if known else f", at most {self.radius_bound:.6g} by powers"
         lines = [
             (
                 f"transient of a step with {len(self.direction):,} entries: {self.products:,} "
                 f"products, {self.seconds:.2g} s"
             ),
-            f"  spectral radius   {self.radius:.6g} ± {self.radius_error:.1e}, {kind}",
+            f"  spectral radius   {self.radius:.6g} ± {self.radius_error:.1e}, {kind}{bound}",
             (
                 f"  growth            {self.peak:.6g} ± {self.peak_error:.1e} times, at step "
                 f"{self.step:,} of {self.horizon:,}"

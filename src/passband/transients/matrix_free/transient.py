@@ -29,10 +29,9 @@ from passband.transients.matrix_free.result import Transient
 _DENSE = 64
 _LEVEL = 1e-3
 _KREISS_RTOL = 1e-3
-_MODES, _RADIUS_RTOL, _RADIUS_MATVECS, _RADIUS_VECTORS = 3, 1e-5, 300, 24
+_MODES, _RADIUS_RTOL, _RADIUS_MATVECS, _RADIUS_VECTORS = 5, 1e-5, 300, 24
 _TAIL = 4  # lengths of a sweep in units of the time of the peak
 _GROWN = 1e12
-_LOOSE = 0.1  # error of the radius over its distance to one
 
 
 def transient(
@@ -93,7 +92,9 @@ def transient(
     blocks = None
     if worth_comparing(places, asked=parts is not None) and not math.isinf(found.kreiss.lower):
         blocks = Comparison(block_norms(_product(J), places, found.peak.direction, seed=seed))
-    constant, notes = found.kreiss, list(found.notes)
+    constant, notes = found.kreiss, list[str]()
+    if small and constant.note:
+        notes.append(f"{constant.note[0].upper()}{constant.note[1:]}.")
     if blocks is not None and blocks.radius < 1 and blocks.kreiss < constant.upper:
         constant = Kreiss(
             constant.lower, max(blocks.kreiss, constant.lower), constant.z, "discrete"
@@ -107,6 +108,7 @@ def transient(
     return Transient(
         radius=found.radius,
         radius_error=found.radius_error,
+        radius_bound=found.radius_bound,
         peak=peak.value,
         peak_error=peak.error,
         step=peak.step,
@@ -135,38 +137,35 @@ class _Found(NamedTuple):
     peak: Peak
     curve: Tensor
     kreiss: Kreiss
-    notes: tuple[str, ...]
+    radius_bound: float
 
 
 def _swept(J: LinearOperator, *, steps: int, rtol: float, seed: int) -> _Found:
     """Answer from products alone."""
     multiply = _product(J)
+    powers = Powers(J, multiply, steps=steps, seed=seed)
+    peak = powers.peak(rtol=rtol)
+    bound = powers.radius_bound()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnconvergedWarning)  # the error says it
         values = multipliers(
             J,
             k=min(_MODES, J.size),
             rtol=_RADIUS_RTOL,
+            start=powers.late(),
             seed=seed,
             max_matvecs=_RADIUS_MATVECS,
             memory=max(2**30, 2 * _RADIUS_VECTORS * J.size * J.dtype.itemsize),
         )
     radius, error = float(values.values[0].abs()), float(values.errors[0])
     unstable = radius - error > 1
-    powers = Powers(J, multiply, steps=steps, seed=seed)
-    peak = powers.peak(rtol=rtol)
-    if not unstable:  # ρ(J) ≤ ‖Jᵏ‖^{1/k}
-        bound = powers.radius_bound()
+    if not unstable and radius + error > bound and peak.settled:
         radius = min(radius, bound)
-        if not values.verified:  # a larger one may have been missed
-            error = max(error, bound - radius)
-        error = min(error, bound - radius) if peak.settled else error
-    loose = error > _LOOSE * abs(1 - radius)
-    notes = ["The radius is known no better than its error says."] if loose else []
+        error = max(bound - radius, float(values.residuals[0]))
     curve = powers.curve[: max(peak.horizon, peak.step) + 1]
     if unstable:
         z = complex(values.values[0])
-        return _Found(radius, error, True, peak, curve, _infinite(z), tuple(notes))
+        return _Found(radius, error, True, peak, curve, _infinite(z), bound)
     lower = Lower(1.0, None)
     if peak.step > 0:
         length = min(max(peak.horizon, _TAIL * peak.step + 8), max(steps, peak.horizon))
@@ -174,7 +173,7 @@ def _swept(J: LinearOperator, *, steps: int, rtol: float, seed: int) -> _Found:
         lower = resolvent.lower(peak.direction)
     upper = max(peak.value + peak.error, lower.value) if peak.settled else math.inf
     constant = Kreiss(lower.value, upper, lower.z, "discrete")
-    return _Found(radius, error, False, peak, curve, constant, tuple(notes))
+    return _Found(radius, error, False, peak, curve, constant, bound)
 
 
 def _formed(J: LinearOperator, *, steps: int) -> _Found:
@@ -215,8 +214,8 @@ def _formed(J: LinearOperator, *, steps: int) -> _Found:
         horizon,
         settled,
     )
-    notes = (f"{constant.note[0].upper()}{constant.note[1:]}.",) if constant.note else ()
-    return _Found(radius, rounding, unstable, peak, curve, constant, notes)
+    bound = radius + rounding
+    return _Found(radius, rounding, unstable, peak, curve, constant, bound)
 
 
 def _product(J: LinearOperator) -> Any:
