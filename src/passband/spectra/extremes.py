@@ -51,7 +51,8 @@ def eigenvalues(
         which: ``"largest"`` (algebraic: sharpness), ``"smallest"`` (negative curvature first),
             ``"magnitude"``, or ``"both"`` ends from one search.
         rtol: Accuracy, relative to each value; at the small end to the largest magnitude.
-            Nowhere finer than ``100 eps`` of the largest magnitude, 1e-5 in single precision.
+            Nowhere finer than ``100 eps`` of the largest magnitude, 1e-5 in single precision;
+            asked for more, it warns and the errors say what was reached.
         start: Where to look first: an earlier `Spectrum` of a similar operator, or a vector
             ``(n,)``. Some randomness is always added. A spectrum of the same operator that was
             interrupted is continued, at the price of one product.
@@ -108,23 +109,34 @@ def eigenvalues(
     finally:
         if bar is not None:
             bar.close()
+    finest = 100 * torch.finfo(H.dtype).eps
+    if rtol < finest:
+        evidence += f" {H.dtype} cannot give rtol={rtol:g}: the errors say what it gave."
     spectrum = _answer(search, which, verified, evidence, seconds=time.perf_counter() - began)
-    if not bool(spectrum.converged.all()):
-        worst = float((spectrum.errors / spectrum.values.abs()).max())
-        warnings.warn(
-            f"eigenvalues: {int((~spectrum.converged).sum())} of {len(spectrum.values)} did not "
-            f"reach rtol={rtol:g} in {search.matvecs} products; the worst relative error is "
-            f"{worst:.1e}. {_remedy(search)}",
-            UnconvergedWarning,
-            stacklevel=2,
-        )
+    if message := _doubt(search, spectrum, rtol=rtol, finest=finest):
+        warnings.warn(f"eigenvalues: {message}", UnconvergedWarning, stacklevel=2)
     return spectrum
 
 
-def _remedy(search: Search) -> str:
+def _doubt(search: Search, spectrum: Spectrum, *, rtol: float, finest: float) -> str:
+    """Return what its user should know of a spectrum, if anything."""
+    kind = search.space.basis.dtype
+    if rtol < finest:
+        return (
+            f"rtol={rtol:g} is finer than {kind} can give, about {finest:.0e} of the largest "
+            "magnitude. Use double precision: `model.double()`, and the data likewise."
+        )
+    if bool(spectrum.converged.all()):
+        return ""
+    remedy = "A second search left open what else lies there: ask for more values, or raise `rtol`."
     if search.stopped:
-        return "Raise what limits it, or give this spectrum as `start` to go on."
-    return "A second search left open what else lies there: ask for more values, or raise `rtol`."
+        remedy = "Raise what limits it, or give this spectrum as `start` to go on."
+    worst = float((spectrum.errors / spectrum.values.abs()).max())
+    return (
+        f"{int((~spectrum.converged).sum())} of {len(spectrum.values)} did not reach "
+        f"rtol={rtol:g} in {search.matvecs} products; the worst relative error is {worst:.1e}. "
+        f"{remedy}"
+    )
 
 
 def _ends(which: Which, k: int, *, rtol: float, eps: float) -> list[Side]:
