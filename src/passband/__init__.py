@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from passband.checkup import Diagnosis, doctor
     from passband.identify import filter_of
     from passband.operators import (
+        BlockDiagonal,
         GaussNewton,
         Hessian,
         Identity,
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
         UpdateJacobian,
     )
     from passband.problem import Objective
-    from passband.spectra import Spectrum, density, eigenvalues, multipliers, trace
+    from passband.spectra import (
+        Spectrum,
+        density,
+        effective_rank,
+        eigenvalues,
+        frobenius_norm,
+        layer_traces,
+        multipliers,
+        trace,
+    )
     from passband.transients.matrix_free import Transient, transient
     from passband.verdict import Suggestion, Verdict, inspect, judge, suggest
 
@@ -38,6 +48,7 @@ _HOMES = {
     "Diagnosis": "passband.checkup",
     "doctor": "passband.checkup",
     "filter_of": "passband.identify",
+    "BlockDiagonal": "passband.operators",
     "GaussNewton": "passband.operators",
     "Hessian": "passband.operators",
     "Identity": "passband.operators",
@@ -48,7 +59,10 @@ _HOMES = {
     "Objective": "passband.problem",
     "Spectrum": "passband.spectra",
     "density": "passband.spectra",
+    "effective_rank": "passband.spectra",
     "eigenvalues": "passband.spectra",
+    "frobenius_norm": "passband.spectra",
+    "layer_traces": "passband.spectra",
     "multipliers": "passband.spectra",
     "trace": "passband.spectra",
     "Transient": "passband.transients.matrix_free",
@@ -61,6 +75,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BlockDiagonal",
     "Diagnosis",
     "GaussNewton",
     "Hessian",
@@ -76,12 +91,15 @@ __all__ = [
     "Verdict",
     "density",
     "doctor",
+    "effective_rank",
     "eigenvalues",
     "errors",
     "filter_of",
     "filters",
+    "frobenius_norm",
     "inspect",
     "judge",
+    "layer_traces",
     "multipliers",
     "optim",
     "suggest",

@@ -114,6 +114,17 @@ class LinearOperator(ABC):
         return self + float(shift) * Identity(self.size, dtype=self.dtype, device=self.device)
 
     @final
+    def block(self, part: slice) -> "LinearOperator":
+        """Return the diagonal block of some rows and columns, ``A.block(slice(0, 10))``.
+
+        A product costs one of ``A``. The block of a network's layer is cheaper as the operator
+        of an objective in that layer's parameters, ``Objective(..., parameters="layer.*")``.
+        """
+        from passband.operators.blocks import Block
+
+        return Block(self, part)
+
+    @final
     def __matmul__(self, v: Any) -> Any:
         """Return the product with a vector ``(n,)``, with columns ``(n, b)``, or of operators."""
         from passband.operators.algebra import Product

@@ -110,7 +110,7 @@ def eigenvalues(
         if bar is not None:
             bar.close()
     finest = 100 * torch.finfo(H.dtype).eps
-    if rtol < finest:
+    if rtol < finest / 2:
         evidence += f" {H.dtype} cannot give rtol={rtol:g}: the errors say what it gave."
     spectrum = _answer(search, which, verified, evidence, seconds=time.perf_counter() - began)
     if message := _doubt(search, spectrum, rtol=rtol, finest=finest):
@@ -121,7 +121,7 @@ def eigenvalues(
 def _doubt(search: Search, spectrum: Spectrum, *, rtol: float, finest: float) -> str:
     """Return what its user should know of a spectrum, if anything."""
     kind = search.space.basis.dtype
-    if rtol < finest:
+    if rtol < finest / 2:
         return (
             f"rtol={rtol:g} is finer than {kind} can give, about {finest:.0e} of the largest "
             "magnitude. Use double precision: `model.double()`, and the data likewise."
