@@ -1,4 +1,10 @@
-"""What eigenvalues do not show: how far an iteration or a flow goes before it settles."""
+"""What eigenvalues do not show: how far an iteration or a flow goes before it settles.
+
+Matrices and blocks need no torch; `coupled`, for training steps, loads it on first use.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from passband.transients.blocks import (
     BestRatio,
@@ -31,6 +37,9 @@ from passband.transients.dense import (
     pseudospectrum_low_rank,
 )
 
+if TYPE_CHECKING:
+    from passband.transients import coupled
+
 __all__ = [
     "BestRatio",
     "Blocks",
@@ -42,6 +51,7 @@ __all__ = [
     "KreissBounds",
     "Pseudospectrum",
     "balanced_ratio",
+    "coupled",
     "critical_feedback",
     "departure_from_normality",
     "distance_to_instability",
@@ -59,3 +69,10 @@ __all__ = [
     "pseudospectrum",
     "pseudospectrum_low_rank",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs torch, once."""
+    if name != "coupled":
+        raise AttributeError(f"module 'passband.transients' has no attribute {name!r}.")
+    return importlib.import_module("passband.transients.coupled")

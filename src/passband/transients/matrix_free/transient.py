@@ -25,13 +25,12 @@ from passband.transients.matrix_free.parts import (
 from passband.transients.matrix_free.powers import Peak, Powers
 from passband.transients.matrix_free.resolvent import Lower, Resolvent
 from passband.transients.matrix_free.result import Transient
+from passband.transients.matrix_free.small import SMALL, norms_of_powers
 
-_DENSE = 64
 _LEVEL = 1e-3
 _KREISS_RTOL = 1e-3
 _MODES, _RADIUS_RTOL, _RADIUS_MATVECS, _RADIUS_VECTORS = 5, 1e-5, 300, 24
 _TAIL = 4  # lengths of a sweep in units of the time of the peak
-_GROWN = 1e12
 
 
 def transient(
@@ -87,18 +86,18 @@ def transient(
     _check(J, steps=steps, rtol=rtol)
     began, before = time.perf_counter(), J.matvecs
     places = parts_of(J, parts)
-    small = J.size <= _DENSE if dense is None else dense
+    small = J.size <= SMALL if dense is None else dense
     found = _formed(J, steps=steps) if small else _swept(J, steps=steps, rtol=rtol, seed=seed)
     blocks = None
-    if worth_comparing(places, asked=parts is not None) and not math.isinf(found.kreiss.lower):
+    asked = parts is not None
+    if (asked or not small) and worth_comparing(places, asked=asked) and not found.unstable:
         blocks = Comparison(block_norms(_product(J), places, found.peak.direction, seed=seed))
     constant, notes = found.kreiss, list[str]()
     if small and constant.note:
         notes.append(f"{constant.note[0].upper()}{constant.note[1:]}.")
-    if blocks is not None and blocks.radius < 1 and blocks.kreiss < constant.upper:
-        constant = Kreiss(
-            constant.lower, max(blocks.kreiss, constant.lower), constant.z, "discrete"
-        )
+    if blocks is not None and not small and blocks.radius < 1:
+        upper = min(constant.upper, max(blocks.kreiss, constant.lower))
+        constant = Kreiss(constant.lower, upper, constant.z, "discrete")
     peak = found.peak
     if not peak.settled and not found.unstable:
         notes.append(
@@ -184,34 +183,27 @@ def _formed(J: LinearOperator, *, steps: int) -> _Found:
     values = np.linalg.eigvals(A)
     radius = float(np.abs(values).max())
     rounding = float(torch.finfo(J.dtype).eps) * spectral_norm(A) * len(A)
-    norms, horizon, power, peak_power = [1.0], 0, np.eye(len(A)), np.eye(len(A))
-    grown = growth(A)
-    for k in range(1, steps + 1):
-        power, horizon = A @ power, k
-        norms.append(spectral_norm(power))
-        if norms[-1] >= max(norms):
-            peak_power = power
-        if norms[-1] <= _LEVEL or norms[-1] > _GROWN:
-            break
+    norms, grown = norms_of_powers(A, steps=steps), growth(A)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnconvergedWarning)
         constant = kreiss(A, rtol=_KREISS_RTOL)
-    curve = torch.tensor(norms, dtype=torch.float64)
+    curve = torch.from_numpy(norms)
     unstable = math.isinf(constant.lower)
     if math.isfinite(grown.peak) and grown.step <= steps:
         step, value, error = grown.step, grown.peak, max(grown.bound - grown.peak, 0.0)
         direction, response, settled = grown.direction, grown.response, True
     else:
-        step, value, error = int(curve.argmax()), float(curve.max()), 0.0
-        direction = np.linalg.svd(peak_power)[2][0]
-        response, settled = peak_power @ direction, False
+        step, value, error = int(norms.argmax()), float(norms.max()), 0.0
+        power = np.linalg.matrix_power(A, step)
+        direction = np.linalg.svd(power)[2][0]
+        response, settled = power @ direction, False
     peak = Peak(
         step,
         value,
         error,
         torch.from_numpy(np.ascontiguousarray(direction)).to(J.device, J.dtype),
         torch.from_numpy(np.ascontiguousarray(response)).to(J.device, J.dtype),
-        horizon,
+        len(norms) - 1,
         settled,
     )
     bound = radius + rounding

@@ -1,0 +1,34 @@
+"""Coupled training systems as their users write them, and what helps against their transients."""
+
+from passband.transients.coupled.bilevel import bilevel
+from passband.transients.coupled.compare import Comparisons, Row, compare
+from passband.transients.coupled.players import Player, with_ratio
+from passband.transients.coupled.ratio import Recommendation, recommend_ratio
+from passband.transients.coupled.update import Update, lookahead
+from passband.transients.coupled.updates import (
+    alternating,
+    consensus,
+    extragradient,
+    optimistic,
+    simultaneous,
+    symplectic,
+)
+
+__all__ = [
+    "Comparisons",
+    "Player",
+    "Recommendation",
+    "Row",
+    "Update",
+    "alternating",
+    "bilevel",
+    "compare",
+    "consensus",
+    "extragradient",
+    "lookahead",
+    "optimistic",
+    "recommend_ratio",
+    "simultaneous",
+    "symplectic",
+    "with_ratio",
+]
