@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from passband import errors, filters, optim, transients
     from passband.checkup import Diagnosis, doctor
     from passband.identify import filter_of
+    from passband.monitor import Monitor
     from passband.operators import (
         BlockDiagonal,
         GaussNewton,
@@ -56,6 +57,7 @@ _HOMES = {
     "MatrixOperator": "passband.operators",
     "PreconditionedHessian": "passband.operators",
     "UpdateJacobian": "passband.operators",
+    "Monitor": "passband.monitor",
     "Objective": "passband.problem",
     "Spectrum": "passband.spectra",
     "density": "passband.spectra",
@@ -82,6 +84,7 @@ __all__ = [
     "Identity",
     "LinearOperator",
     "MatrixOperator",
+    "Monitor",
     "Objective",
     "PreconditionedHessian",
     "Spectrum",

@@ -64,6 +64,10 @@ class SkippedStepWarning(PassbandWarning):
     """An optimizer step was skipped; the weights are as before."""
 
 
+class MonitorWarning(PassbandWarning):
+    """Something that the monitor saw in training."""
+
+
 class LostPerturbationWarning(PassbandWarning):
     """An ascent is so small that rounding takes most of it away."""
 

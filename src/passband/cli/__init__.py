@@ -44,6 +44,11 @@ COMMANDS = {
         "what would go wrong in training, found before it does",
         "passband doctor examples/inspect_me.py",
     ),
+    "watch": Command(
+        "passband.cli.watch",
+        "how close a monitored training is to the edge, live or ended",
+        "passband watch runs/monitor.jsonl --follow",
+    ),
     "run": Command(
         "passband.cli.run",
         "do one of the studies, all of it or in small",

@@ -1,0 +1,83 @@
+"""``passband watch``: a monitored training, live or ended."""
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from passband.monitor import Event, Probe, read_records
+
+_ROWS = 12
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command with the arguments that were typed."""
+    import tyro
+
+    def command(
+        file: Annotated[Path, tyro.conf.Positional],
+        *,
+        follow: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+        seconds: float = 2.0,
+    ) -> int:
+        """Show how close a training is to the edge, from what its monitor wrote.
+
+        Examples:
+          passband watch runs/monitor.jsonl             # what there is
+          passband watch runs/monitor.jsonl --follow    # until Ctrl-C
+
+        Args:
+            file: What `Monitor(log=FILE)` writes.
+            follow: Draw again whenever there is more.
+            seconds: How often to look.
+        """
+        if not file.is_file():
+            raise ValueError(f"there is no file {str(file)!r}; `Monitor(log=...)` writes it.")
+        console = Console(highlight=False)
+        if not follow:
+            console.print(picture(*read_records(file)))
+            return 0
+        with Live(picture(*read_records(file)), console=console) as live:
+            try:
+                while True:
+                    time.sleep(seconds)
+                    live.update(picture(*read_records(file)))
+            except KeyboardInterrupt:
+                return 0
+
+    return tyro.cli(command, args=list(arguments), prog="passband watch")
+
+
+def picture(probes: Sequence[Probe], events: Sequence[Event]) -> Group:
+    """Return the ratio over time, the last probes and the last events."""
+    if not probes:
+        return Group(Text("no probes yet"))
+    table = Table(box=None, pad_edge=False)
+    for name in ("step", "loss", "‖∇f‖", "sharpness", "±", "edge", "ratio"):
+        table.add_column(name, justify="right")
+    for p in probes[-_ROWS:]:
+        cells = (p.loss, p.gradient_norm, p.sharpness, p.error, p.edge)
+        table.add_row(f"{p.step:,}", *(f"{value:.4g}" for value in cells), f"{p.ratio:.3f}")
+    said = [Text(f"step {e.step:,}  {e.kind}: {e.message}") for e in events[-_ROWS:]]
+    return Group(Text(f"sharpness / edge  {sparkline([p.ratio for p in probes])}"), table, *said)
+
+
+def sparkline(values: Sequence[float], *, width: int = 60, top: float = 1.25) -> str:
+    """Return values as bars, from 0 to ``top``; the last of each stretch stands for it.
+
+    Example:
+        >>> sparkline([0.0, 0.625, 1.25])
+        ' ▄█'
+    """
+    stretch = max(1, math.ceil(len(values) / width))
+    shown = values[::-1][::stretch][::-1]
+    steps = len(_BARS) - 1
+    levels = (min(max(v / top, 0.0), 1.0) * steps if math.isfinite(v) else 0 for v in shown)
+    return "".join(_BARS[round(level)] for level in levels)

@@ -1,0 +1,23 @@
+"""How close to the edge training is, live: probes that leave no trace."""
+
+from passband.monitor.callbacks import hugging_face_callback, lightning_callback
+from passband.monitor.events import Event, Kind
+from passband.monitor.logs import Numbers, Several, mlflow, tensorboard, wandb
+from passband.monitor.monitor import Monitor
+from passband.monitor.probe import Probe
+from passband.monitor.records import read_records
+
+__all__ = [
+    "Event",
+    "Kind",
+    "Monitor",
+    "Numbers",
+    "Probe",
+    "Several",
+    "hugging_face_callback",
+    "lightning_callback",
+    "mlflow",
+    "read_records",
+    "tensorboard",
+    "wandb",
+]

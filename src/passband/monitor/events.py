@@ -1,0 +1,112 @@
+"""What is worth saying about a series of probes, said once when it begins."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, final
+
+from passband.filters import Filter
+from passband.filters.design import knobs
+from passband.monitor.probe import Probe
+from passband.verdict import suggest
+
+Kind = Literal["edge", "past", "leak", "outside", "rounding", "failed"]
+
+ENTERS, LEAVES = 0.97, 0.9
+"""Ratios at which training enters the edge of stability, and leaves it again."""
+
+PAST = 1.1
+"""A ratio beyond the fluctuations around the edge."""
+
+_CRITICAL = 1e-6  # distance over ‖θ‖: closer than this a critical point is reached
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that began at a step.
+
+    Attributes:
+        step: When.
+        kind: ``"edge"``: the sharpness came to the edge; ``"past"``: it is beyond; ``"leak"``: a
+            saddle attracts; ``"outside"``: training stands still where the filter forbids it, or
+            far from a critical point; ``"rounding"``: the ascent is rounded away; ``"failed"``: a
+            probe failed.
+        message: A sentence with the numbers and what to do.
+    """
+
+    step: int
+    kind: Kind
+    message: str
+
+
+@final
+class Watch:
+    """Turns probes into events, each kind once until its condition has gone."""
+
+    def __init__(self) -> None:
+        self.active: set[Kind] = set()
+
+    def events(self, probe: Probe, filter: Filter | None) -> Iterator[Event]:
+        """Yield what begins with this probe."""
+        ratio = probe.ratio
+        if self._begins("edge", on=ratio >= ENTERS, off=ratio < LEAVES):
+            yield Event(
+                probe.step,
+                "edge",
+                f"entered the edge of stability: sharpness {probe.sharpness:.4g} is {ratio:.3g} of "
+                f"the edge {probe.edge:.4g}.",
+            )
+        if self._begins("past", on=ratio > PAST, off=ratio < 1):
+            yield Event(
+                probe.step,
+                "past",
+                f"past the edge in {probe.above} of the measured modes, sharpness "
+                f"{probe.sharpness:.4g} against {probe.edge:.4g}{_that_would_hold(probe, filter)}.",
+            )
+        leaks = filter.leaks if filter is not None else ()
+        leak = any(i.lower <= probe.smallest <= i.upper < 0 for i in leaks)
+        if self._begins("leak", on=leak, off=not leak):
+            yield Event(
+                probe.step,
+                "leak",
+                f"the smallest eigenvalue {probe.smallest:.4g} lies where saddles attract this "
+                "optimizer. A smaller rho, or HessianUSAM, would leave it.",
+            )
+        near = probe.distance <= _CRITICAL
+        blur = probe.error / probe.sharpness if probe.error > 0 else 0.0
+        outside = near and ratio > 1.01 + blur
+        if self._begins("outside", on=outside, off=not outside):
+            yield Event(
+                probe.step,
+                "outside",
+                f"the gradient has vanished ({probe.gradient_norm:.2g}) where the filter admits no "
+                f"minimum (ratio {ratio:.3g}): rounding, or an exact start, holds it there.",
+            )
+        lost = probe.moved_share < 0.5
+        if self._begins("rounding", on=lost, off=not lost):
+            yield Event(
+                probe.step,
+                "rounding",
+                f"only {probe.moved_share:.1%} of the weights move under the ascent: rho is too "
+                "small to matter in this precision.",
+            )
+
+    def _begins(self, kind: Kind, *, on: bool, off: bool) -> bool:
+        if on and kind not in self.active:
+            self.active.add(kind)
+            return True
+        if off:
+            self.active.discard(kind)
+        return False
+
+
+def _that_would_hold(probe: Probe, filter: Filter | None) -> str:
+    if filter is None or not knobs(type(filter)) or not math.isfinite(probe.sharpness):
+        return ""
+    found = suggest(filter, probe.sharpness, ratio=1.0).changes
+    lr = next((change.value for change in found if change.option == "lr"), None)
+    if lr is None:
+        return ""
+    now = next(change.now for change in found if change.option == "lr")
+    return f": lr ≤ {probe.lr * lr / now:.3g} would hold it"

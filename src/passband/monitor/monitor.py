@@ -1,0 +1,307 @@
+"""``Monitor``: one line in a training loop."""
+
+import dataclasses
+import time
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol, final, runtime_checkable
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from passband.errors import MonitorWarning
+from passband.filters import Filter
+from passband.monitor.events import Event, Watch
+from passband.monitor.probe import Probe, Prober
+from passband.monitor.records import RecordFile
+from passband.monitor.schedule import Schedule
+from passband.problem import Objective
+
+OnEvent = Literal["warn", "stop", "silent"] | Callable[[Event], object]
+
+_PATIENCE = 3  # failures in a row after which probes are given up
+_SMALLEST_BATCH = 1
+
+
+@runtime_checkable
+class Log(Protocol):
+    """Where probes and events go."""
+
+    def write(self, record: Probe | Event) -> None:
+        """Take in one record."""
+        ...
+
+    def close(self) -> None:
+        """Finish."""
+        ...
+
+
+@final
+class Monitor:
+    """Measures how close training is to the edge of its optimizer, while it runs.
+
+    Each probe finds the sharpness of the loss over a fixed probe set, from where the last search
+    ended, and compares it with the edge of the optimizer as it is at that moment: learning-rate
+    schedules, momentum changes and Adam's live preconditioner count. It leaves no trace: weights,
+    buffers, gradients, modes and random numbers are as before, so training goes on bit for bit
+    as without. A probe that fails is recorded and never ends the training; out of memory it is
+    tried again with smaller batches.
+
+    With several processes, only the first one looks and writes.
+
+    Args:
+        model: The network that is trained.
+        loss: ``loss(output, target)``, the mean over a batch, or ``loss(model, batch)``.
+        data: The probe set: a pair of tensors, a list of batches or a DataLoader. Its spectrum is
+            that of its own mean loss; of all training data, if it is all training data.
+        optimizer: What trains it; schedulers and state are read as they are.
+        every: Steps between probes.
+        seconds: Seconds between probes, beside or in place of ``every``.
+        budget: Largest share of the time that probes may take; they wait until one fits. Without
+            ``every`` and ``seconds`` it alone decides, and is 0.03 if not given.
+        samples: Samples of a probe set given as a pair of tensors, drawn once by ``seed``; all if
+            not given.
+        batch: Samples a batch of a pair of tensors; the batch sharpness is measured if given.
+        k: Largest eigenvalues.
+        smallest: Measure the smallest eigenvalue too, for saddle leaks.
+        rtol: Relative accuracy of the eigenvalues.
+        log: A path, for a file of one JSON object a line; or anything with ``write(record)`` and
+            ``close()``; or nothing.
+        on_event: ``"warn"``; ``"stop"``, which sets ``should_stop``; ``"silent"``; or a function.
+        step: Steps done before, where training goes on from a checkpoint.
+        seed: Of the probe set.
+        max_matvecs: Most products of a probe.
+
+    Attributes:
+        probes: All probes so far.
+        events: All events so far.
+        steps: Steps of the optimizer.
+        should_stop: Whether an event asked to stop.
+
+    Raises:
+        ValueError: An option is out of its range, or there are no data.
+
+    Example:
+        >>> x = torch.eye(2)
+        >>> model = nn.Linear(2, 1, bias=False)
+        >>> sgd = torch.optim.SGD(model.parameters(), lr=0.5)
+        >>> with Monitor(model, nn.functional.mse_loss, (x, x[:, :1]), sgd, every=2) as monitor:
+        ...     for _ in range(5):
+        ...         _ = monitor.step()  # after `optimizer.step()`
+        >>> [probe.step for probe in monitor.probes], round(monitor.probes[0].ratio, 6)
+        ([0, 2, 4], 0.25)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[..., Any],
+        data: Any,
+        optimizer: Optimizer,
+        *,
+        every: int | None = None,
+        seconds: float | None = None,
+        budget: float | None = None,
+        samples: int | None = None,
+        batch: int | None = None,
+        k: int = 1,
+        smallest: bool = False,
+        rtol: float = 1e-2,
+        log: Path | str | Log | None = None,
+        on_event: OnEvent = "warn",
+        step: int = 0,
+        seed: int = 0,
+        max_matvecs: int = 60,
+    ) -> None:
+        for name, value in (("k", k), ("max_matvecs", max_matvecs)):
+            if not value >= 1:
+                raise ValueError(f"`{name}` must be 1 or more; got {value!r}.")
+        if every is None and seconds is None and budget is None:
+            budget = 0.03
+        self.schedule = Schedule(every, seconds, budget)
+        self._model, self._loss, self._optimizer = model, loss, optimizer
+        self._data, self._batch = _probe_set(data, samples, seed), batch
+        self._options: dict[str, Any] = {
+            "k": k,
+            "rtol": rtol,
+            "smallest": smallest,
+            "batches": batch is not None,
+            "max_matvecs": max_matvecs,
+        }
+        self._on_event, self._watch = on_event, Watch()
+        self._first = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+        self._log: Log | None = None
+        if self._first:
+            file = isinstance(log, Path | str)
+            self._log = RecordFile(log, step=step) if file else log
+        self.probes: list[Probe] = []
+        self.events: list[Event] = []
+        self.steps, self.should_stop = step, False
+        self._failures = 0
+        self._prober: Prober | None = self._made() if self._first else None
+        self._ahead = step > 0 and isinstance(self._log, RecordFile) and self._log.last == step
+
+    def __enter__(self) -> "Monitor":
+        """Look once before the first step."""
+        if not self._ahead and self.schedule.due(self.steps):
+            self.look()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def step(self) -> Probe | None:
+        """Count one step of the optimizer; look if it is time. Call it after the step.
+
+        Returns:
+            The probe, if there was one.
+        """
+        self.steps += 1
+        return self.look() if self.schedule.due(self.steps) else None
+
+    def look(self) -> Probe | None:
+        """Look now, whatever the schedule says; None where it failed."""
+        if self._prober is None:
+            return None
+        began = time.perf_counter()
+        with _plain():
+            probe, failure = self._attempt(began)
+        seconds = time.perf_counter() - began
+        self.schedule.done(self.steps, seconds)
+        if probe is None:
+            self._failures += 1
+            if self._failures >= _PATIENCE:
+                failure += " No more probes in this run."
+                self._prober = None
+            self._happened(Event(self.steps, "failed", failure))
+            return None
+        self._failures = 0
+        self.probes.append(probe)
+        self._write(probe)
+        for event in self._watch.events(probe, self._filter()):
+            self._happened(event)
+        return probe
+
+    def close(self) -> None:
+        """Finish the record."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _filter(self) -> Filter | None:
+        return None if self._prober is None else self._prober.filter
+
+    def _attempt(self, began: float) -> tuple[Probe | None, str]:
+        """Probe; out of memory, again with half the batch, down to single samples."""
+        while self._prober is not None:
+            try:
+                probe = self._prober.look(self.steps)
+                return dataclasses.replace(probe, seconds=time.perf_counter() - began), ""
+            except KeyboardInterrupt:
+                raise
+            except Exception as error:
+                smaller = self._smaller() if _out_of_memory(error) else None
+                if smaller is None:
+                    line = (str(error).splitlines() or [""])[0]
+                    return None, f"the probe failed: {type(error).__name__}: {line}"
+                previous = self._prober.spectrum
+            self._batch = smaller
+            self._prober = self._made()
+            self._prober.spectrum = previous
+        return None, "the probe failed."
+
+    def _smaller(self) -> int | None:
+        """Return half the size of the batches, with a word about it; None where it is one."""
+        if not _is_pair(self._data):
+            return None
+        now = self._batch or len(self._data[0])
+        smaller = max(now // 2, _SMALLEST_BATCH)
+        if smaller == now:
+            return None
+        message = f"out of memory; now in batches of {smaller}."
+        self._happened(Event(self.steps, "failed", message))
+        return smaller
+
+    def _made(self) -> Prober:
+        """Return a prober of the probe set in batches as small as memory asks."""
+        held = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
+        while True:
+            data = self._data
+            if self._batch is not None and _is_pair(data):
+                data = list(zip(*(part.split(self._batch) for part in data), strict=True))
+            try:
+                with _plain():
+                    objective = Objective(
+                        self._model,
+                        self._loss,
+                        data,
+                        parameters=lambda _, p: p.requires_grad and id(p) in held,
+                    )
+                return Prober(objective, self._optimizer, **self._options)
+            except Exception as error:
+                smaller = self._smaller() if _out_of_memory(error) else None
+                if smaller is None:
+                    raise
+            self._batch = smaller
+
+    def _happened(self, event: Event) -> None:
+        self.events.append(event)
+        self._write(event)
+        if callable(self._on_event):
+            self._on_event(event)
+        elif self._on_event == "stop":
+            self.should_stop = self.should_stop or event.kind in {"past", "leak", "outside"}
+        elif self._on_event == "warn":
+            warnings.warn(f"step {event.step}: {event.message}", MonitorWarning, stacklevel=4)
+
+    def _write(self, record: Probe | Event) -> None:
+        if self._log is None:
+            return
+        try:
+            self._log.write(record)
+        except OSError as error:  # a full disk must not end the training
+            self._log = None
+            warnings.warn(f"the monitor stops writing: {error}", MonitorWarning, stacklevel=4)
+
+
+def _probe_set(data: Any, samples: int | None, seed: int) -> Any:
+    if samples is None:
+        return data
+    if not samples >= 1:
+        raise ValueError(f"`samples` must be 1 or more; got {samples!r}.")
+    if not _is_pair(data):
+        raise ValueError("`samples` needs data as a pair of tensors; got something else.")
+    x, y = data
+    chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:samples]
+    return x[chosen.to(x.device)], y[chosen.to(y.device)]
+
+
+def _is_pair(data: Any) -> bool:
+    return isinstance(data, tuple) and len(data) == 2 and all(isinstance(d, Tensor) for d in data)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "memory" in str(error).lower()
+    )
+
+
+@contextmanager
+def _plain() -> Generator[None]:
+    """Keep gradient mode and autocast of the training loop away from the probe."""
+    with torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        if not torch.cuda.is_available():
+            yield
+            return
+        with torch.autocast("cuda", enabled=False):
+            yield
