@@ -9,6 +9,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from passband.operators import (
+    BlockDiagonal,
     GaussNewton,
     Hessian,
     Identity,
@@ -92,6 +93,8 @@ OPERATORS: list[Callable[[], LinearOperator]] = [
     lambda: general().T,
     lambda: (general() @ symmetric()).T,
     lambda: (2 * general() + identity()).T,
+    lambda: MatrixOperator(torch.randn(N + 5, N + 5).double()).block(slice(3, N + 3)),
+    lambda: BlockDiagonal([hessian().block(slice(0, 6)), general().block(slice(6, N))]),
 ]
 
 

@@ -6,8 +6,8 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from passband.errors import NotDeterministicError, PassbandError
 from passband.operators import LinearOperator
+from passband.spectra.disagreement import ROUNDING, disagreement
 from passband.spectra.extrapolation import STEPS, extrapolated
 from passband.spectra.krylov import Krylov, combine, norm
 from passband.spectra.progress import Listener, Step
@@ -16,7 +16,6 @@ from passband.spectra.start import random_direction, watched
 from passband.spectra.unfinished import Unfinished
 
 _LOOK_AT_LEAST, _LOOK_AT_MOST = 6, 12  # products of a second look that finds nothing
-_ROUNDING = 1e-3  # what products may lack in symmetry, far beyond what single precision loses
 _NEARLY = 30.0  # times the tolerance: an error that falls below it in one step may do so by chance
 _TRUST = 5.0  # by how much extrapolation may correct an estimate from residuals
 _RESERVE = 5  # Ritz vectors kept in a restart beyond the wanted ones
@@ -242,25 +241,10 @@ class Search:
         self.matvecs += 1
         return self._product(v)
 
-    def _diagnosis(self) -> PassbandError:
-        """Return why products disagree with a symmetric matrix by more than rounding."""
-        u, v = (random_direction(self._H, self._generator) for _ in range(2))
-        a, again, b = self._multiply(u), self._multiply(u), self._multiply(v)
-        if norm(a - again) > _ROUNDING * norm(a):
-            return NotDeterministicError(
-                f"{self._H} gives two products for one vector. Look for random numbers or a state "
-                "in the model, the loss or the data."
-            )
-        gap = abs(float((v * a).sum() - (u * b).sum())) / (norm(u) * norm(b))
-        return PassbandError(
-            f"{self._H} is not symmetric: vᵀAu and uᵀAv differ by {gap:.1e} of ‖u‖‖Av‖. An "
-            "operation of the model has a wrong second derivative; write it with elementary ones."
-        )
-
     def _tell(self, phase: str) -> Pairs:
         pairs = self.pairs()
-        if self.space.noise > _ROUNDING * (pairs.scale + self.space.beta):
-            raise self._diagnosis()
+        if self.space.noise > ROUNDING * (pairs.scale + self.space.beta):
+            raise disagreement(self._H, self._multiply, self._generator)
         if self._listener is not None:
             wanted = [(end, i) for end in self.ends for i in end.wanted(pairs)]
             values = [float(pairs.values[i]) for _, i in wanted]
