@@ -2,16 +2,19 @@
 
 import pickle
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 from torch.testing import assert_close
 from typing_extensions import override
 
 from passband.errors import UnconvergedWarning
-from passband.operators import LinearOperator, MatrixOperator
+from passband.operators import Hessian, LinearOperator, MatrixOperator
+from passband.problem import Objective
 from passband.spectra import Spectrum, eigenvalues
 
 VALUES = [5.0, 4.7, 4.4, 4.0, *np.linspace(-2, 3.5, 200).tolist()]
@@ -127,3 +130,34 @@ def test_another_question_can_go_on_from_there() -> None:
 def test_refuses_no_time(seconds: float) -> None:
     with pytest.raises(ValueError, match="`max_seconds` must be positive"):
         eigenvalues(MatrixOperator(torch.eye(3)), k=1, max_seconds=seconds)
+
+
+def test_ten_small_steps_later_an_earlier_spectrum_saves_products() -> None:
+    """How many depends on how far the eigenvectors have turned meanwhile."""
+    from sklearn.datasets import load_digits
+
+    torch.manual_seed(0)
+    digits: Any = load_digits(return_X_y=True)
+    x, y = torch.from_numpy(digits[0]).float() / 8 - 1, torch.from_numpy(digits[1])
+    layers = [nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 10)]
+    model = nn.Sequential(*layers)
+
+    def train(steps: int, *, lr: float, momentum: float = 0.0) -> None:
+        optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum)
+        for _ in range(steps):
+            pick = torch.randint(0, len(x), (128,))
+            optimizer.zero_grad()
+            functional.cross_entropy(model(x[pick]), y[pick]).backward()
+            optimizer.step()
+
+    def measure(start: Spectrum | None = None) -> Spectrum:
+        H = Hessian(Objective(model, functional.cross_entropy, (x, y)))
+        return eigenvalues(H, k=5, start=start, verify=False)
+
+    train(300, lr=0.05, momentum=0.9)
+    before = measure()
+    train(10, lr=0.003)
+    cold, warm = measure(), measure(before)
+
+    assert warm.matvecs <= 0.85 * cold.matvecs
+    assert_close(warm.values, cold.values, rtol=2e-4, atol=0)
