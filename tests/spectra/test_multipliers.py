@@ -189,6 +189,7 @@ def test_an_interrupt_returns_what_is_known(at: int) -> None:
     residuals = np.linalg.norm(J.matrix.numpy() @ vectors - vectors * found.values.numpy(), axis=0)
     assert (residuals <= found.residuals.numpy()).all()
     if J.matvecs == at:
+        assert found.interrupted
         assert f"interrupted after {at} products" in found.evidence
         assert not found.verified
 

@@ -55,7 +55,7 @@ def multipliers(
 
     Returns:
         The multipliers, with an `UnconvergedWarning` if the accuracy was not reached. After
-        Ctrl-C they are what was known by then, which may be fewer.
+        Ctrl-C they are marked ``interrupted`` and are what was known by then, which may be fewer.
 
     Raises:
         ValueError: ``k`` or another number out of range.
@@ -85,7 +85,8 @@ def multipliers(
     except KeyboardInterrupt:
         if not right.space.size:
             raise
-        work.verified, work.said = False, [f"interrupted after {work.matvecs} products."]
+        work.stopped, work.verified = True, False
+        work.said = [f"interrupted after {work.matvecs} products."]
     answer = work.answer(right, seconds=time.perf_counter() - began)
     if not bool(answer.converged.all()):
         worst = float((answer.errors / answer.values.abs()).max())
@@ -117,7 +118,7 @@ class _Work:
         self._capacity, self._generator = capacity, generator
         self._hunts: list[Hunt] = []
         self._other: Hunt | None = None
-        self.verified, self.said = False, list[str]()
+        self.verified, self.stopped, self.said = False, False, list[str]()
 
     @property
     def matvecs(self) -> int:
@@ -244,6 +245,7 @@ class _Work:
             verified=self.verified,
             evidence=" ".join([*self.said, self._sides(right)]),
             seconds=seconds,
+            interrupted=self.stopped,
         )
 
 

@@ -35,6 +35,7 @@ class Multipliers:
         verified: Whether a second search found no further copy and nothing missed.
         evidence: How all that was found, in a sentence or two.
         seconds: Wall-clock time.
+        interrupted: Whether Ctrl-C or `max_matvecs` ended it before its time.
     """
 
     values: Complex[Tensor, " k"]
@@ -47,6 +48,7 @@ class Multipliers:
     verified: bool
     evidence: str
     seconds: float
+    interrupted: bool = False
 
     def rows(self) -> Sequence[tuple[str, ...]]:
         """Return what is printed: number, value, modulus, error, condition, remark."""
