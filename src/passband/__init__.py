@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from passband.monitor import Monitor
     from passband.operators import (
         BlockDiagonal,
+        Distributed,
         GaussNewton,
         Hessian,
         Identity,
@@ -50,6 +51,7 @@ _HOMES = {
     "doctor": "passband.checkup",
     "filter_of": "passband.identify",
     "BlockDiagonal": "passband.operators",
+    "Distributed": "passband.operators",
     "GaussNewton": "passband.operators",
     "Hessian": "passband.operators",
     "Identity": "passband.operators",
@@ -79,6 +81,7 @@ _HOMES = {
 __all__ = [
     "BlockDiagonal",
     "Diagnosis",
+    "Distributed",
     "GaussNewton",
     "Hessian",
     "Identity",

@@ -3,6 +3,7 @@
 from passband.operators.algebra import Identity, MatrixOperator
 from passband.operators.base import LinearOperator
 from passband.operators.blocks import BlockDiagonal
+from passband.operators.distributed import Distributed
 from passband.operators.gauss_newton import GaussNewton
 from passband.operators.hessian import Hessian
 from passband.operators.preconditioned import PreconditionedHessian
@@ -10,6 +11,7 @@ from passband.operators.update import UpdateJacobian
 
 __all__ = [
     "BlockDiagonal",
+    "Distributed",
     "GaussNewton",
     "Hessian",
     "Identity",

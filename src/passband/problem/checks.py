@@ -24,7 +24,8 @@ def original(model: Any) -> nn.Module:
     if wrapper := {kind.__name__ for kind in type(model).__mro__} & _WRAPPERS:
         raise ValueError(
             f"{wrapper.pop()} does not support second derivatives. Give the plain module, "
-            "`model.module`, and the data of all ranks."
+            "`model.module`, and the data of all ranks, or each rank's share to "
+            "`passband.Distributed`."
         )
     if isinstance(model, torch.jit.ScriptModule):
         raise ValueError("a scripted module cannot be measured. Give the module it was made from.")

@@ -68,6 +68,12 @@ def _check(chosen: dict[str, nn.Parameter]) -> None:
     for name, p in chosen.items():
         if isinstance(p, nn.parameter.UninitializedParameter):
             raise ValueError(f"parameter {name!r} has no shape yet. Run the lazy model once first.")
+        if hasattr(p, "to_local"):
+            raise ValueError(
+                f"parameter {name!r} is sharded over processes, and what is sharded has no second "
+                "derivative. Measure an unsharded copy; share out the data instead, with "
+                "`passband.Distributed`."
+            )
         if p.dtype in {torch.float16, torch.bfloat16}:
             raise ValueError(
                 f"parameters must be float32 or float64; {name!r} is {p.dtype}. Two or three "

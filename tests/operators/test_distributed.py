@@ -1,0 +1,95 @@
+"""Two processes with uneven shares find what one process finds, and fail together."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import passband as pb
+from passband.errors import PassbandError
+from passband.operators import Distributed
+
+WORKER = Path(__file__).with_name("distributed_worker.py")
+
+pytestmark = pytest.mark.slow
+
+
+def worker() -> Any:
+    spec = importlib.util.spec_from_file_location("distributed_worker", WORKER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def on_two(what: str, folder: Path) -> list[dict[str, Any] | None]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    out = folder / what
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(WORKER), what, str(out)],
+            env=os.environ | common | {"RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            stderr=subprocess.DEVNULL,
+        )
+        for rank in range(2)
+    ]
+    for process in processes:
+        process.wait(timeout=120)
+    files = [Path(f"{out}.{rank}") for rank in range(2)]
+    return [torch.load(file) if file.exists() else None for file in files]
+
+
+def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
+    module = worker()
+    model, x, y = module.whole()
+    objective = pb.Objective(model, nn.functional.cross_entropy, (x, y))
+    alone = {
+        "hessian": module.measured(pb.Hessian(objective)),
+        "gauss-newton": module.measured(pb.GaussNewton(objective)),
+    }
+
+    for found in on_two("same", tmp_path):
+        assert found is not None
+        for name, expected in alone.items():
+            for part in ("values", "dense", "trace"):
+                torch.testing.assert_close(
+                    found[name][part], expected[part], rtol=1e-10, atol=1e-12
+                )
+            assert found[name]["matvecs"] == expected["matvecs"]
+
+
+@pytest.mark.parametrize(
+    ("what", "first", "second"),
+    [
+        ("models", "differ", "differ"),
+        ("vectors", "different vectors", "different vectors"),
+        ("nan", "", "nan"),
+        ("killed", "", None),
+    ],
+)
+def test_what_is_wrong_on_one_is_an_error_on_all(
+    what: str, first: str, second: str | None, tmp_path: Path
+) -> None:
+    one, other = on_two(what, tmp_path)
+
+    assert one is not None
+    assert first in one["error"]
+    assert (other is None) is (second is None)
+    if other is not None and second is not None:
+        assert second in other["error"]
+
+
+def test_it_needs_processes() -> None:
+    with pytest.raises(PassbandError, match="torchrun"):
+        Distributed(pb.MatrixOperator(torch.eye(2)), samples=1)
