@@ -74,7 +74,7 @@ def test_enough_time_changes_nothing() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::passband.errors.UnconvergedWarning")
-@pytest.mark.parametrize("at", [2, 5, 12, 20, 24, 29, 32])
+@pytest.mark.parametrize("at", [2, 5, 12, 20, 22, 23, 29, 32])
 def test_an_interrupted_search_goes_on(at: int) -> None:
     matrix = planted(VALUES)
     whole = eigenvalues(Matrix(matrix))

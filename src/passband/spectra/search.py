@@ -69,22 +69,27 @@ class Search:
 
     def resume(self, begun: Unfinished) -> bool:
         """Go on where another search stopped, if one product shows that it was of this operator."""
-        expected = combine(begun.projected[0], begun.rows)
-        expected += combine(begun.coupling[:, 0], begun.vectors)
-        error = norm(self._multiply(begun.rows[0]) - expected)
-        eps = torch.finfo(begun.rows.dtype).eps
-        if not error <= 10 * begun.noise + 100 * eps * (norm(expected) + begun.beta):
+        if len(begun.rows) > 1:
+            probe, slack = begun.rows[0], 10 * begun.noise
+            expected = combine(begun.projected[0], begun.rows)
+            expected = expected + combine(begun.coupling[:, 0], begun.vectors)
+        else:  # the second look had just begun
+            probe, slack = begun.vectors[0], 2 * float(begun.residuals[0])
+            expected = begun.values[0].to(probe) * probe
+        error = norm(self._multiply(probe) - expected)
+        eps = torch.finfo(probe.dtype).eps
+        if not error <= slack + 100 * eps * (norm(expected) + begun.beta):
             return False
         self.locked = Locked(begun.vectors, begun.values, begun.residuals, begun.seen)
         self.space = self._new_space(begun.rows[0], self.locked)
         self.space.resume(begun.rows, begun.projected, begun.coupling)
-        self.space.beta, self.space.noise = begun.beta, max(begun.noise, error)
+        self.space.beta, self.space.noise = begun.beta, begun.noise
         self.settled = self._looking = begun.settled
         return True
 
     def unfinished(self) -> Unfinished | None:
         """Return what another search needs to go on, if there is more to do."""
-        if self.space.full or not self.space.size:
+        if self.space.full or not self.known:
             return None
         m = self.space.size + 1
         return Unfinished(
