@@ -26,6 +26,7 @@ OnEvent = Literal["warn", "stop", "silent"] | Callable[[Event], object]
 
 _PATIENCE = 3  # failures in a row after which probes are given up
 _SMALLEST_BATCH = 1
+_GRADIENTS = 50  # that a first probe is worth: about 20 products of 2.5 each
 
 
 @runtime_checkable
@@ -147,7 +148,9 @@ class Monitor:
         self._ahead = step > 0 and isinstance(self._log, RecordFile) and self._log.last == step
 
     def __enter__(self) -> "Monitor":
-        """Look once before the first step."""
+        """Look once before the first step, unless a budget must be earned first."""
+        if self.schedule.budget is not None:
+            self._expect()
         if not self._ahead and self.schedule.due(self.steps):
             self.look()
         return self
@@ -200,6 +203,17 @@ class Monitor:
 
     def _filter(self) -> Filter | None:
         return None if self._prober is None else self._prober.filter
+
+    def _expect(self) -> None:
+        """Estimate what a first probe takes from the time of one gradient."""
+        if self._prober is None:
+            return
+        began = time.perf_counter()
+        with _plain():
+            self._prober.objective.value_and_gradient()
+        seconds = time.perf_counter() - began
+        self.schedule.spent += seconds
+        self.schedule.expected = _GRADIENTS * seconds
 
     def _attempt(self, began: float) -> tuple[Probe | None, str]:
         """Probe; out of memory, again with half the batch, down to single samples."""

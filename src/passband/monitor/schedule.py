@@ -11,6 +11,9 @@ from typing import final
 class Schedule:
     """Says when the next probe is due.
 
+    With a budget a probe waits until one as long as the last fits; the first one, until one of
+    the ``expected`` length does.
+
     Args:
         every: Steps between probes; None for no such rule.
         seconds: Seconds between probes; None for no such rule.
@@ -22,7 +25,7 @@ class Schedule:
     seconds: float | None
     budget: float | None
     spent: float = 0.0
-    longest: float = 0.0
+    expected: float = 0.0
     _began: float = field(default_factory=time.perf_counter)
     _last_time: float = -math.inf
     _last_step: int | None = None
@@ -45,15 +48,15 @@ class Schedule:
             regular = True
         if not regular or step == self._last_step:
             return False
-        if self.budget is None or self._last_step is None:
+        if self.budget is None:
             return True
-        return self.spent + self.longest <= self.budget * (now - self._began)
+        return self.spent + self.expected <= self.budget * (now - self._began)
 
     def done(self, step: int, seconds: float) -> None:
         """Take note of a probe."""
         self._last_step, self._last_time = step, time.perf_counter()
         self.spent += seconds
-        self.longest = max(0.5 * self.longest, seconds)
+        self.expected = max(0.5 * self.expected, seconds)
 
     @property
     def share(self) -> float:
