@@ -49,6 +49,11 @@ COMMANDS = {
         "how close a monitored training is to the edge, live or ended",
         "passband watch runs/monitor.jsonl --follow",
     ),
+    "transient": Command(
+        "passband.cli.transient",
+        "how far a training step of several players grows before it settles, and what helps",
+        "passband transient examples/transient_me.py",
+    ),
     "run": Command(
         "passband.cli.run",
         "do one of the studies, all of it or in small",

@@ -73,13 +73,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def load(file: Path) -> dict[str, Any]:
     """Run a file and return the four names it must define."""
-    if not file.is_file():
-        raise ValueError(f"there is no file {str(file)!r}.")
-    sys.path.insert(0, str(file.resolve().parent))  # as `python FILE.py` would
-    try:
-        defined = runpy.run_path(str(file), run_name="passband_inspect")
-    finally:
-        sys.path.pop(0)
+    defined = run(file)
     missing = [name for name in NAMES if name not in defined]
     if missing:
         raise ValueError(
@@ -87,6 +81,17 @@ def load(file: Path) -> dict[str, Any]:
             f'{", ".join(missing)}. Names behind `if __name__ == "__main__":` are not seen.'
         )
     return {name: defined[name] for name in NAMES}
+
+
+def run(file: Path) -> dict[str, Any]:
+    """Run a file as `python FILE.py` would, not as the main program, and return its names."""
+    if not file.is_file():
+        raise ValueError(f"there is no file {str(file)!r}.")
+    sys.path.insert(0, str(file.resolve().parent))  # as `python FILE.py` would
+    try:
+        return runpy.run_path(str(file), run_name="passband_inspect")
+    finally:
+        sys.path.pop(0)
 
 
 def restore(subject: Mapping[str, Any], checkpoint: Path) -> None:

@@ -14,7 +14,7 @@ from passband.transients.matrix_free.singular import Largest, largest_singular
 
 _SETTLED = 0.9  # a power of norm below one is followed by copies of what was before
 _ROUGH, _FEW, _LEAST, _MANY = 0.05, 4, 7, 16  # accuracy and pairs of sweeps: to see, and to answer
-_TRIES, _CLOSE, _WIDE = 6, 0.9, 1.5  # powers looked at closely, how large and how far apart
+_TRIES, _CLOSE, _WIDE = 4, 0.9, 1.5  # powers looked at closely, how large and how far apart
 _SHORT = 16  # powers that cost little
 _NEAR = 0.75  # of one, above which a power is looked at closely though it seems not to grow
 _LARGE = {torch.float32: 1e6, torch.float64: 1e12}

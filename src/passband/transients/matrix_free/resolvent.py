@@ -22,7 +22,8 @@ from passband._shapes import Complex, Float
 _ROWS = 128
 _RADII = 40
 _BYTES = 2**27  # of a Fourier transform
-_ROUNDS = 4
+_ROUNDS = 6
+_REST = 0.005  # remainder, relative
 _GAIN = 0.005  # relative, below which rounds end
 _SECOND = 0.3  # of the best place, above which another place is tried
 _APART = 0.3  # radians, or a factor of eight in |z| − 1
@@ -56,13 +57,16 @@ class Resolvent:
 
     Args:
         multiply: Product with ``J``, or with its adjoint.
-        steps: Length T of the sweeps.
+        steps: Length T of the longest sweeps; those at one z end where the rest hardly matters.
+        peak: How far a sweep grows.
         like: A vector of the operator's size, dtype and device.
         seed: Of the sketch.
     """
 
-    def __init__(self, multiply: Multiply, *, steps: int, like: Tensor, seed: int) -> None:
-        self._multiply, self._steps = multiply, steps
+    def __init__(
+        self, multiply: Multiply, *, steps: int, peak: float, like: Tensor, seed: int
+    ) -> None:
+        self._multiply, self._steps, self._peak = multiply, steps, max(peak, 1.0)
         self._rows = min(len(like), _ROWS)
         if len(like) <= _ROWS:
             self._row, self._sign = torch.arange(len(like)), torch.ones_like(like)
@@ -75,7 +79,7 @@ class Resolvent:
 
     def lower(self, v: Float[Tensor, " n"]) -> Lower:
         """Return the best lower bound found from a direction that is amplified."""
-        first = self._sweep((v, None), None)
+        first = self._sweep((v, None), None, self._steps)
         places = _places(first)
         best = Lower(1.0, None)
         for place in places:
@@ -87,18 +91,27 @@ class Resolvent:
         best, z = Lower(1.0, None), place.z
         u: tuple[Tensor, Tensor | None] = (v, None)
         for _ in range(_ROUNDS):
-            trajectory = self._sweep(u, z)
-            r = abs(z)
-            bound = (r - 1) * _norm(trajectory.sum) / (1 + r**-self._steps * trajectory.last)
+            r, steps = abs(z), self._needed(z)
+            trajectory = self._sweep(u, z, steps)
+            bound = (r - 1) * _norm(trajectory.sum) / (1 + r**-steps * trajectory.last)
             gained, best = bound / best.value, max(best, Lower(bound, z), key=lambda b: b.value)
             if not gained > 1 + _GAIN:
                 break
-            back = self._sweep(_unit(trajectory.sum), z.conjugate(), adjoint=True)
+            back = self._sweep(_unit(trajectory.sum), z.conjugate(), steps, adjoint=True)
             u, z = _unit(back.sum), _refined(trajectory, z)
         return best
 
+    def _needed(self, z: complex) -> int:
+        """Return the length of a sweep after which the remainder hardly matters at z."""
+        return min(self._steps, math.ceil(math.log(self._peak / _REST) / math.log(abs(z))))
+
     def _sweep(
-        self, x: tuple[Tensor, Tensor | None], z: complex | None, *, adjoint: bool = False
+        self,
+        x: tuple[Tensor, Tensor | None],
+        z: complex | None,
+        steps: int,
+        *,
+        adjoint: bool = False,
     ) -> _Trajectory:
         """Return the trajectory of real and imaginary parts, summed at z."""
         real, imaginary = x
@@ -108,7 +121,7 @@ class Resolvent:
         sums = (torch.zeros_like(real), None if imaginary is None else torch.zeros_like(real))
         sketches: list[Tensor] = []
         factor = 1.0 + 0j if z is None else 1 / z
-        for _ in range(self._steps):
+        for _ in range(steps):
             if not adjoint:
                 sketches.append(self._sketch(real, imaginary if alive else None))
             if z is not None:

@@ -118,6 +118,8 @@ class Transient:
             lines.append(f"  Kreiss constant   {self.kreiss.lower:.4g} ≤ K {side} {upper}{where}")
         if math.isfinite(self.settling):
             lines.append(f"  below 1e-3 after  {self.settling:,.0f} steps")
+        if self.movement:
+            lines.append(f"  the step itself moves the state by {self.movement:.2g}")
         return lines
 
     def _table(self) -> Sequence[str]:

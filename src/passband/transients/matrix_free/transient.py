@@ -49,10 +49,12 @@ def transient(
 
     Up to 64 entries the matrix is formed, n products, and everything is exact to rounding.
     Beyond, the powers 1, 2, 4, … are looked at until one is below 0.9 or is the last of
-    ``steps``, each by up to 4 pairs of sweeps with J and Jᵀ; then the largest, by up to 14.
-    With the peak at step k that is about ``8 · horizon + 40 · k`` products. The Kreiss constant
-    takes up to 4 rounds of ``4 · T`` products at each of two places, ``T ≈ max(horizon, 4 k)``;
-    the radius up to 300; the norms of m × m blocks up to 40 each. Memory is a dozen vectors.
+    ``steps``, by up to 4 pairs of sweeps with J and Jᵀ each; then the largest, and those nearly
+    as large, by up to 16. With the largest at step k that is about ``8 · horizon + 40 · k``
+    products, more where many are as large. The Kreiss constant takes a sweep of
+    ``max(horizon, 4 k)`` and up to 6 rounds of ``4 T`` products at each of two places z,
+    ``T ≈ (5 + ln peak) / ln |z|``; the radius up to 300; the norms of m × m blocks up to 40 each.
+    Memory is about twenty vectors, and up to 1 GiB for the radius.
 
     Args:
         J: The operator: an `UpdateJacobian`, or any other real one with an adjoint.
@@ -168,7 +170,9 @@ def _swept(J: LinearOperator, *, steps: int, rtol: float, seed: int) -> _Found:
     lower = Lower(1.0, None)
     if peak.step > 0:
         length = min(max(peak.horizon, _TAIL * peak.step + 8), max(steps, peak.horizon))
-        resolvent = Resolvent(multiply, steps=length, like=peak.direction, seed=seed)
+        resolvent = Resolvent(
+            multiply, steps=length, peak=peak.value, like=peak.direction, seed=seed
+        )
         lower = resolvent.lower(peak.direction)
     upper = max(peak.value + peak.error, lower.value) if peak.settled else math.inf
     constant = Kreiss(lower.value, upper, lower.z, "discrete")
