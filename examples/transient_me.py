@@ -9,7 +9,7 @@ change of the autoencoder sends the readout on a detour of a hundred steps.
 import torch
 from torch.nn import functional
 
-from passband.transients.coupled import Player, simultaneous
+from passband.transients.coupled import Player, placed, simultaneous
 
 torch.manual_seed(0)
 x = torch.randn(64, 6, dtype=torch.float64) @ torch.diag(
@@ -42,3 +42,4 @@ players = {
 }
 update = simultaneous(players).after(600)
 step, state = update.step, update.state
+players = placed(players, state)  # for --compare

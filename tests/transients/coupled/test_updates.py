@@ -19,6 +19,7 @@ from passband.transients.coupled import (
     extragradient,
     lookahead,
     optimistic,
+    placed,
     simultaneous,
     symplectic,
     with_ratio,
@@ -226,6 +227,10 @@ def test_after_some_steps_it_is_where_they_lead() -> None:
     found = torch.cat([later.state[name]["variables"] for name in ("x", "y")])
     assert_allclose(found.numpy(), expected, atol=1e-12)
     assert later.gradients == update.gradients == 2
+    there = simultaneous(placed(players(), later.state))
+    assert_allclose(there.state["x"]["variables"], later.state["x"]["variables"], rtol=0)
+    with pytest.raises(ValueError, match="`state` must be one of"):
+        placed(players(), {"x": later.state["x"]})
 
 
 @pytest.mark.parametrize(

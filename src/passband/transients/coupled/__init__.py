@@ -2,7 +2,7 @@
 
 from passband.transients.coupled.bilevel import bilevel
 from passband.transients.coupled.compare import Comparisons, Row, compare
-from passband.transients.coupled.players import Player, with_ratio
+from passband.transients.coupled.players import Player, placed, with_ratio
 from passband.transients.coupled.ratio import Recommendation, recommend_ratio
 from passband.transients.coupled.update import Update, lookahead
 from passband.transients.coupled.updates import (
@@ -27,6 +27,7 @@ __all__ = [
     "extragradient",
     "lookahead",
     "optimistic",
+    "placed",
     "recommend_ratio",
     "simultaneous",
     "symplectic",

@@ -83,8 +83,9 @@ class Comparisons:
         lines = [f"{'update':<{width}}{titles}"]
         for row in self.rows:
             t = row.transient
+            peak = math.inf if t.unstable else row.peak
             lines.append(
-                f"{row.update.name:<{width}}{t.radius:>10.5f}{_brief(row.peak):>9}"
+                f"{row.update.name:<{width}}{t.radius:>10.5f}{_brief(peak):>9}"
                 f"{_brief(t.kreiss.lower):>9}{_brief(row.steps):>9}{_brief(row.gradients):>11}"
             )
         lines.append(f"peak: of the {seen}; steps until 1e-3; gradients until then")
@@ -115,7 +116,7 @@ def compare(
     Costs one `passband.transient` for each update.
 
     Args:
-        players: By name, at an equilibrium or where they are.
+        players: By name, where they are; `placed` puts them where training has led.
         updates: What to compare, further than simultaneous descent. The defaults: alternating,
             ``repeats`` steps of the last player, extragradient, optimistic, consensus, symplectic,
             lookahead.

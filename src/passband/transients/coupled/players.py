@@ -118,5 +118,18 @@ def with_ratio(players: Mapping[str, Player], name: str, tau: float) -> dict[str
     return {**known, name: replace(known[name], lr=tau * known[name].lr)}
 
 
+def placed(players: Mapping[str, Player], state: Mapping[str, Any]) -> dict[str, Player]:
+    """Return the players where a state has them, for instance after training.
+
+    Args:
+        players: By name.
+        state: Of an update of these players: ``simultaneous(players).after(1000).state``.
+    """
+    known = check_players(players, rule="placed")
+    if set(state) != set(known):
+        raise ValueError(f"`state` must be one of {sorted(known)}; got {sorted(state)}.")
+    return {name: replace(p, variables=state[name]["variables"]) for name, p in known.items()}
+
+
 def _minus(first: Any, second: Any) -> Any:
     return pytree.tree_map(lambda a, b: a - b, first, second)
