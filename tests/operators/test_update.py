@@ -166,6 +166,22 @@ def test_leaves_no_trace_in_random_numbers_and_gradients() -> None:
     assert torch.equal(torch.get_rng_state(), generator)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_averages_of_squares_are_not_made_negative_by_the_checks(dtype: torch.dtype) -> None:
+    def step(s: dict[str, Tensor]) -> dict[str, Tensor]:
+        g = 2 * s["x"]
+        v = 0.99 * s["v"] + 0.01 * g**2
+        return {"x": s["x"] - 0.1 * g / (v.sqrt() + 1e-8), "v": v}
+
+    state = {"x": torch.tensor([30.0, 1e-3], dtype=dtype), "v": torch.full((2,), 1e-6, dtype=dtype)}
+    J = UpdateJacobian(step, state)
+
+    x, v = state["x"].double(), 0.99 * state["v"].double() + 0.04 * state["x"].double() ** 2
+    root = v.sqrt()
+    diagonal = 1 - 0.2 / (root + 1e-8) + 0.2 * x * 0.08 * x / (2 * root * (root + 1e-8) ** 2)
+    assert_close(J.dense()[:2, :2].diagonal(), diagonal.to(dtype), rtol=1e-3, atol=1e-4)
+
+
 def in_place(s: dict[str, Tensor]) -> dict[str, Tensor]:
     s["x"] -= 0.1 * s["x"]
     return s

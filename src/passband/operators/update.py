@@ -32,7 +32,7 @@ class UpdateJacobian(LinearOperator):
     the step, ``J @ v`` about two, and the memory is that of both graphs. The state is copied:
     changing it afterwards does not move the operator.
 
-    Construction takes seven steps to refuse what would give wrong products without a word: a
+    Construction takes six steps and three products, to refuse what would give wrong ones unseen: a
     step that changes its input, answers twice differently, detaches something, or has a
     derivative that differs from a difference quotient.
 
