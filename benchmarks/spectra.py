@@ -84,15 +84,15 @@ def truth(question: str, workload: str, folder: Path) -> dict[str, Any]:
     known = json.loads(REFERENCES.read_text()) if REFERENCES.exists() else {}
     model, _ = load(workload, folder, torch.float64)
     weights = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
-    print_of_weights = [float(weights.norm()), float(weights.abs().sum())]
+    fingerprint = [float(weights.norm()), float(weights.abs().sum())]
     kind = "eigenvalues" if question in {"top3", "top10"} else question
     key = f"{workload} {kind}"
-    if key in known and _alike(known[key]["weights"], print_of_weights):
+    if key in known and _alike(known[key]["fingerprint"], fingerprint):
         return known[key]
     found = alone(question, "reference", workload, folder, 0)
     if "failed" in found:
         raise SystemExit(f"the reference of {key} failed: {found['failed']}")
-    known[key] = found | {"weights": print_of_weights}
+    known[key] = found | {"fingerprint": fingerprint}
     RESULTS.mkdir(exist_ok=True)
     REFERENCES.write_text(json.dumps(known, indent=1))
     return known[key]

@@ -59,7 +59,7 @@ def reference(question: str, model: nn.Module, batches: Batches) -> dict[str, An
     if question == "density":
         import passband as pb
 
-        found = pb.density(pb.Hessian(pb.Objective(model, loss, batches)), probes=40, steps=60)
+        found = pb.density(pb.Hessian(pb.Objective(model, loss, batches)), probes=10, steps=30)
         width = float(found.nodes.max() - found.nodes.min()) / STEPS
         x = torch.linspace(-4 * width, float(found.nodes.max()) + 4 * width, 400)
         rule = {"nodes": found.nodes.tolist(), "weights": found.weights.tolist()}
