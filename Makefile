@@ -3,10 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 JOBS ?= 2
 
-.PHONY: demo test check bench docs format clean
+.PHONY: demo test check bench docs integrations format clean
 
 demo: $(VENV)/.demo  ## train real networks, measure their minima, judge them: runs/demo/report.html
 	$(BIN)/passband demo $(ARGS)
@@ -26,6 +26,10 @@ bench: $(VENV)/.dev  ## benchmarks: work and seconds, side by side
 
 docs: $(VENV)/.dev  ## every example in the documentation, run
 	$(BIN)/python -m pytest -q --doctest-glob='*.md' README.md docs src --ignore-glob='docs/*.py'
+
+integrations: $(VENV)/.dev  ## our optimizers and the monitor inside other packages' trainers
+	$(PIP) --editable '.[dev,integrations]'
+	$(BIN)/python -m pytest tests/integrations tests/monitor
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
