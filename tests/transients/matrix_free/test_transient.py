@@ -153,9 +153,9 @@ def test_forming_the_matrix_gives_the_same(A: ndarray) -> None:
     assert_close(loop.radius, dense.radius, rtol=1e-4, atol=0.0)
     assert loop.settling == pytest.approx(dense.settling, rel=0.05, abs=1)
     assert dense.kreiss.upper <= dense.kreiss.lower * (1 + 1.1e-3)
-    overlap = float(torch.dot(dense.direction, loop.direction).abs())
-    if dense.peak > 1.1:
-        assert overlap > 0.9
+    sizes = np.linalg.svd(np.linalg.matrix_power(A, loop.step), compute_uv=False)
+    if sizes[1] < 0.9 * sizes[0]:  # else several directions are equally bad
+        assert float(torch.dot(dense.direction, loop.direction).abs()) > 0.9
 
 
 def test_an_unstable_step_has_no_constant_but_grows() -> None:

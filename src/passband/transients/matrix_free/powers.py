@@ -13,7 +13,8 @@ from passband.operators import LinearOperator
 from passband.transients.matrix_free.singular import Largest, largest_singular
 
 _SETTLED = 0.9  # a power of norm below one is followed by copies of what was before
-_ROUGH, _FEW, _LEAST, _MANY = 0.05, 4, 7, 16  # accuracy and pairs of sweeps: to see, and to answer
+_ROUGH, _FEW, _LEAST, _MANY = 0.05, 4, 12, 28  # accuracy and pairs of sweeps: to see, and to answer
+_SURE = 20  # of the accuracy asked: residuals may be those of a lesser singular value
 _TRIES, _CLOSE, _WIDE = 4, 0.9, 1.5  # powers looked at closely, how large and how far apart
 _SHORT = 16  # powers that cost little
 _NEAR = 0.75  # of one, above which a power is looked at closely though it seems not to grow
@@ -72,11 +73,16 @@ class Powers:
     def peak(self, *, rtol: float) -> Peak:
         """Return the largest power up to the first that has settled, or up to all steps."""
         horizon = self._doubled()
+        settled = self._seen[horizon].value <= _SETTLED
         fine: dict[int, Largest] = {}
         while len(fine) < _TRIES and (step := self._candidate(fine, rtol)) is not None:
-            fine[step] = self._largest(step, rtol=rtol / 4, least=_LEAST, most=_MANY)
-            self._sweep(fine[step].right, min(self._steps, step + step // 4 + 2), adjoint=False)
-        settled = self._seen[horizon].value <= _SETTLED
+            fine[step] = self._closely(step, rtol)
+        if fine:  # once more from elsewhere, and if there was more, a look at its neighbours
+            step = max(fine, key=lambda k: fine[k].value)
+            again = self._closely(step, rtol, afresh=True)
+            fine[step] = max(fine[step], again, key=lambda found: found.value)
+            if (step := self._candidate(fine, rtol)) is not None:
+                fine[step] = self._closely(step, rtol)
         step = max(fine, key=lambda k: fine[k].value, default=0)
         if step == 0 or fine[step].value <= 1:
             last = self._seen[horizon]
@@ -85,6 +91,13 @@ class Powers:
         error = max(found.error, rtol / 4 * found.value)  # to which neighbours were compared
         response = found.value * found.left
         return Peak(step, found.value, error, found.right, response, horizon, settled)
+
+    def _closely(self, step: int, rtol: float, *, afresh: bool = False) -> Largest:
+        """Return the norm of a power to more than the accuracy asked, and look beyond it."""
+        known = {} if afresh else self._seen
+        found = self._largest(step, known, rtol=rtol / _SURE, least=_LEAST, most=_MANY)
+        self._sweep(found.right, min(self._steps, step + step // 4 + 2), adjoint=False)
+        return found
 
     def _candidate(self, fine: Mapping[int, Largest], rtol: float) -> int | None:
         """Return the power that is worth a closer look next, None if there is none.
@@ -123,18 +136,20 @@ class Powers:
         while True:
             past = 0 < int(self.curve.argmax()) < step // 4
             most = _FEW // 2 if past else _FEW if step > _SHORT else 2 * _FEW
-            found = self._largest(step, rtol=_ROUGH, most=most)
+            found = self._largest(step, self._seen, rtol=_ROUGH, most=most)
             beyond = found.value > _LARGE[self._J.dtype]
             if found.value <= _SETTLED or beyond or step == self._steps:
                 return step
             step = min(2 * step, self._steps)
 
-    def _largest(self, step: int, *, rtol: float, most: int, least: int = 1) -> Largest:
+    def _largest(
+        self, step: int, known: Mapping[int, Largest], *, rtol: float, most: int, least: int = 1
+    ) -> Largest:
         """Return the norm of a power, starting from what is known of the nearest one."""
         start = self.random()
-        if self._seen:
-            nearest = min(self._seen, key=lambda k: abs(math.log(k / step)))
-            start = self._seen[nearest].right + (0.1 if nearest != step else 0.0) * start
+        if known:
+            nearest = min(known, key=lambda k: abs(math.log(k / step)))
+            start = known[nearest].right + start  # half of it, or nothing else is found
         found = largest_singular(
             partial(self._sweep, steps=step, adjoint=False),
             partial(self._sweep, steps=step, adjoint=True),

@@ -50,11 +50,11 @@ def transient(
     Up to 64 entries the matrix is formed, n products, and everything is exact to rounding.
     Beyond, the powers 1, 2, 4, … are looked at until one is below 0.9 or is the last of
     ``steps``, by up to 4 pairs of sweeps with J and Jᵀ each; then the largest, and those nearly
-    as large, by up to 16. With the largest at step k that is about ``8 · horizon + 40 · k``
-    products, more where many are as large. The Kreiss constant takes a sweep of
-    ``max(horizon, 4 k)`` and up to 6 rounds of ``4 T`` products at each of two places z,
-    ``T ≈ (5 + ln peak) / ln |z|``; the radius up to 300; the norms of m × m blocks up to 40 each.
-    Memory is about twenty vectors, and up to 1 GiB for the radius.
+    as large, by up to 28, the winner twice. With the largest at step k that is about
+    ``8 · horizon + 110 · k`` products, more where many are as large. The Kreiss constant takes a
+    sweep of ``max(horizon, 4 k)`` and up to 6 rounds of ``4 T`` products at each of two places z,
+    ``T ≈ (5 + ln peak) / ln |z|``; the radius up to 300; the norms of m × m blocks up to 40
+    each. Memory is about thirty vectors, and up to 1 GiB for the radius.
 
     Args:
         J: The operator: an `UpdateJacobian`, or any other real one with an adjoint.
