@@ -1,6 +1,7 @@
 """The optimizers under study, in plain numbers: what records keep and filters are made of."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, final
 
 from passband import filters
@@ -53,38 +54,8 @@ class Method:
         return cls(**record.configuration["method"])
 
     def filter(self) -> filters.Filter:
-        """Return what this optimizer does to a curvature."""
-        if self.family == "sgd":
-            return filters.SGD(
-                lr=self.lr,
-                momentum=self.momentum,
-                nesterov=self.nesterov,
-                weight_decay=self.weight_decay,
-            )
-        if self.family == "usam":
-            return filters.USAM(
-                lr=self.lr,
-                rho=self.rho,
-                steps=self.steps,
-                momentum=self.momentum,
-                nesterov=self.nesterov,
-                weight_decay=self.weight_decay,
-            )
-        if self.family == "hessian-usam":
-            return filters.HessianUSAM(
-                lr=self.lr,
-                rho=self.rho,
-                momentum=self.momentum,
-                nesterov=self.nesterov,
-                weight_decay=self.weight_decay,
-            )
-        return filters.design(
-            _ONE_GRADIENT[self.family],
-            edge=self.edge,
-            lr=self.lr,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-        )
+        """Return what this optimizer does to a curvature; found once."""
+        return _filter(self)
 
     @property
     def options(self) -> str:
@@ -95,3 +66,38 @@ class Method:
         parts += [f"made for edge {self.edge:.4g}"] if self.family in _ONE_GRADIENT else []
         parts += [f"weight decay {self.weight_decay:g}"] if self.weight_decay else []
         return ", ".join(parts)
+
+
+@cache
+def _filter(method: Method) -> filters.Filter:
+    if method.family == "sgd":
+        return filters.SGD(
+            lr=method.lr,
+            momentum=method.momentum,
+            nesterov=method.nesterov,
+            weight_decay=method.weight_decay,
+        )
+    if method.family == "usam":
+        return filters.USAM(
+            lr=method.lr,
+            rho=method.rho,
+            steps=method.steps,
+            momentum=method.momentum,
+            nesterov=method.nesterov,
+            weight_decay=method.weight_decay,
+        )
+    if method.family == "hessian-usam":
+        return filters.HessianUSAM(
+            lr=method.lr,
+            rho=method.rho,
+            momentum=method.momentum,
+            nesterov=method.nesterov,
+            weight_decay=method.weight_decay,
+        )
+    return filters.design(
+        _ONE_GRADIENT[method.family],
+        edge=method.edge,
+        lr=method.lr,
+        momentum=method.momentum,
+        weight_decay=method.weight_decay,
+    )
