@@ -15,7 +15,8 @@ def in_other_units(filter: Any, unit: float) -> Any:
     """The same optimizer where every curvature is divided by ``unit``."""
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(filter):
-        value, power = getattr(filter, field.name), POWERS.get(field.name, 0)
+        value: Any = getattr(filter, field.name)
+        power = POWERS.get(field.name, 0)
         if field.name == "rho" and isinstance(filter, HessianUSAM | FisherSAM):
             power = 2 if isinstance(filter, HessianUSAM) else 0
         if isinstance(value, Filter):
@@ -23,7 +24,7 @@ def in_other_units(filter: Any, unit: float) -> Any:
         elif isinstance(value, tuple) and isinstance(value[0], Filter):
             changes[field.name] = [in_other_units(part, unit) for part in value]
         elif power:
-            changes[field.name] = value * unit**power
+            changes[field.name] = float(value) * unit**power
     return dataclasses.replace(filter, **changes)
 
 

@@ -123,7 +123,7 @@ def test_hugging_face(tmp_path: Path) -> None:
             model.train()
             loss = self.compute_loss(model, inputs)
             self.accelerator.backward(loss)
-            for _ in range(2):
+            for _ascent in range(2):
                 with self.optimizer.optimizer.ascent():
                     self.accelerator.backward(self.compute_loss(model, inputs))
             return loss.detach()
