@@ -24,7 +24,8 @@ def in_other_units(filter: Any, unit: float) -> Any:
         elif isinstance(value, tuple) and isinstance(value[0], Filter):
             changes[field.name] = [in_other_units(part, unit) for part in value]
         elif power:
-            changes[field.name] = float(value) * unit**power
+            plain: float = getattr(filter, field.name)
+            changes[field.name] = plain * unit**power
     return dataclasses.replace(filter, **changes)
 
 
