@@ -43,8 +43,9 @@ def test_idx_files_are_read(tmp_path: Path, *, compressed: bool) -> None:
         (b"PK\x03\x04", "no IDX file"),
         (b"", "no IDX file"),
         (bytes([0, 0, 8, 9]), "9 dimensions"),
-        (gzip.compress(idx(IMAGES))[:-9], "cut off or damaged"),
+        (gzip.compress(idx(IMAGES), mtime=0)[:-9], "cut off or damaged"),
     ],
+    ids=["short", "floats", "zip", "empty", "rank", "cut"],
 )
 def test_damaged_idx_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "images"
@@ -114,6 +115,7 @@ class Malice:
         (b"not a pickle", "no CIFAR batch"),
         (b"", "no CIFAR batch"),
     ],
+    ids=["malice", "list", "shape", "labels", "text", "empty"],
 )
 def test_other_pickles_are_refused_and_not_run(content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
