@@ -109,6 +109,12 @@ def test_designs_are_the_closed_forms(lr: float, momentum: float, part: float) -
     assert_allclose(design(SGD, edge=E, momentum=momentum).lr, lr / part)
 
 
+def test_the_plain_edge_needs_nothing_whatever_rounding_says() -> None:
+    lr = 10.0**0.21875  # 2 · 1.5 / lr is one unit above the edge that is found
+
+    assert design(DerivativeAction, edge=3 / lr, lr=lr, momentum=0.5).strength < 1e-12
+
+
 def test_a_leak_is_warned_of() -> None:
     with pytest.warns(FilterWarning, match="also lets saddles attract, at curvatures in \\["):
         found = design(USAM, edge=0.5, lr=1.0)

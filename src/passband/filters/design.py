@@ -174,6 +174,8 @@ def _in_closed_form(made: Callable[[float], F], knob: str, edge: float) -> F | N
         return made(made(1.0).edge / edge)
     plain = made(0.0)
     ratio = plain.edge / edge
+    if 1 - _ACCURACY <= ratio < 1:  # the plain edge was asked for, up to rounding
+        return plain
     if not 1 <= ratio < math.inf:
         return None
     match plain:
