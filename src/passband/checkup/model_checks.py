@@ -121,7 +121,8 @@ def check_precision(model: nn.Module) -> Iterator[Finding]:
             about="half precision",
             what=f"{_some(half)} are kept in half precision: small updates are rounded away, and "
             "no Hessian product can be trusted.",
-            remedy="Keep weights in float32 and compute under `torch.autocast`.",
+            remedy="Keep weights in float32 and compute under `torch.autocast`, or keep float32 "
+            "copies with `optim.Shadow`.",
         )
 
 

@@ -6,6 +6,7 @@ from passband.optim.hessian_usam import HessianUSAM
 from passband.optim.sam import SAM
 from passband.optim.schedules import FixedEdge, RhoSchedule
 from passband.optim.secant_sgd import SecantSGD
+from passband.optim.shadow import Shadow
 from passband.optim.sharpness_aware import SharpnessAware
 from passband.optim.usam import USAM
 
@@ -18,5 +19,6 @@ __all__ = [
     "HessianUSAM",
     "RhoSchedule",
     "SecantSGD",
+    "Shadow",
     "SharpnessAware",
 ]

@@ -216,7 +216,8 @@ class ByHand(CheckedOptimizer):
             warnings.warn(
                 f"only {share:.1%} of the weights in half precision move under the ascent of "
                 f"{type(self).__name__} (rho {rho:g}): the rest is rounded away. Keep the weights "
-                "in float32 and use autocast, or raise rho.",
+                "in float32 and use autocast, keep float32 copies with `optim.Shadow`, or raise "
+                "rho.",
                 LostPerturbationWarning,
                 stacklevel=6,
             )
