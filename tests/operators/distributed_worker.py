@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.fsdp import fully_shard
 
 import passband as pb
 from passband.operators import Distributed
@@ -27,6 +28,41 @@ def measured(operator: Any) -> dict[str, Any]:
         "dense": operator.dense(),
         "trace": float(pb.trace(operator, seed=1)),
     }
+
+
+def sharded(rank: int) -> dict[str, Any]:
+    """Train a sharded model for a step of Adam, measure it, train on."""
+    model, x, y = whole()
+    for layer in model.children():
+        if list(layer.parameters()):
+            fully_shard(layer)
+    fully_shard(model)
+    adam = torch.optim.Adam(model.parameters(), lr=0.01)
+    loss = nn.functional.cross_entropy
+
+    def train() -> None:
+        adam.zero_grad()
+        loss(model(x), y).backward()
+        adam.step()
+
+    train()
+    mine = (x[share(rank)], y[share(rank)])
+    before = [p.detach().clone() for p in model.parameters()]
+    objective = pb.Objective(model, loss, mine)
+    hessian = Distributed(pb.Hessian(objective))
+    found = measured(hessian)
+    found["preconditioned"] = Distributed(pb.PreconditionedHessian(objective, adam)).dense()
+    found["inspected"] = pb.inspect(model, loss, (x, y), adam, k=2).sharpness
+    same = zip(before, model.parameters(), strict=True)
+    found["left"] = all(torch.equal(local(a), local(b)) for a, b in same)
+    found["weights"] = objective.theta
+    train()
+    found["after"] = pb.Objective(model, loss, (x, y)).value()
+    return found
+
+
+def local(p: Any) -> torch.Tensor:
+    return p.to_local()
 
 
 def share(rank: int) -> slice:
@@ -50,6 +86,8 @@ def main() -> None:
         if what == "same":
             found["hessian"] = measured(Distributed(pb.Hessian(mine)))
             found["gauss-newton"] = measured(Distributed(pb.GaussNewton(mine)))
+        elif what == "sharded":
+            found = sharded(rank)
         elif what == "vectors":
             operator = Distributed(pb.Hessian(mine))
             operator.multiply(torch.full((operator.size,), 1.0 + rank, dtype=operator.dtype))

@@ -69,6 +69,36 @@ def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
             assert found[name]["matvecs"] == expected["matvecs"]
 
 
+def test_a_sharded_model_has_the_spectrum_of_the_whole_one(tmp_path: Path) -> None:
+    model, x, y = worker().whole()
+    adam = torch.optim.Adam(model.parameters(), lr=0.01)
+    loss = nn.functional.cross_entropy
+
+    def train() -> None:
+        adam.zero_grad()
+        loss(model(x), y).backward()
+        adam.step()
+
+    train()
+    objective = pb.Objective(model, loss, (x, y))
+    alone = worker().measured(pb.Hessian(objective))
+    preconditioned = pb.PreconditionedHessian(objective, adam).dense()
+    inspected = pb.inspect(model, loss, (x, y), adam, k=2).sharpness
+    weights = objective.theta
+    train()
+
+    for found in on_two("sharded", tmp_path):
+        assert found is not None
+        assert "error" not in found, found["error"]
+        torch.testing.assert_close(found["weights"], weights, rtol=1e-10, atol=1e-12)
+        for part in ("values", "dense", "trace"):
+            torch.testing.assert_close(found[part], alone[part], rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(found["preconditioned"], preconditioned, rtol=1e-6, atol=1e-8)
+        assert found["inspected"] == pytest.approx(inspected, rel=1e-6)
+        assert found["left"]
+        assert found["after"] == pytest.approx(objective.value(), rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("what", "first", "second"),
     [

@@ -12,6 +12,7 @@ from passband._shapes import Float
 from passband.operators.base import LinearOperator
 from passband.operators.hessian import Hessian
 from passband.problem import Objective
+from passband.problem.sharded import whole
 
 
 @final
@@ -103,7 +104,8 @@ def preconditioner(objective: Objective, optimizer: Optimizer) -> Float[Tensor, 
                 f"parameter {name!r} has no state in {type(optimizer).__name__} yet. "
                 "Take a step first."
             ) from None
-        parts.append((rate / below.to(p)).reshape(-1))
+        below = whole(below).to(objective.device, objective.dtype)
+        parts.append((rate / below).reshape(-1))
     D = torch.cat(parts).detach()
     if not bool((torch.isfinite(D) & (D > 0)).all()):
         raise ValueError(

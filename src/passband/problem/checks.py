@@ -11,7 +11,7 @@ from passband.problem.batch_loss import BatchLoss
 from passband.problem.batches import Batches, tensors
 from passband.problem.losses import check_mean, scalar
 
-_WRAPPERS = {"DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "FSDPModule"}
+_WRAPPERS = {"DistributedDataParallel", "DataParallel", "FullyShardedDataParallel"}
 
 
 def original(model: Any) -> nn.Module:

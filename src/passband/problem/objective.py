@@ -35,6 +35,10 @@ class Objective:
     model's device, are kept up to 1 GiB; a larger one is read again for every pass, and
     checked to yield the same.
 
+    A model that ``fully_shard`` has spread over processes is measured as it is: its parameters are
+    gathered, in their own precision, whenever the model is looked at, so all processes must
+    measure together. Its share of the data is each process's own; see `passband.Distributed`.
+
     Args:
         model: The network. A compiled one is replaced by its original.
         loss: ``loss(output, target)``, a mean over the batch, or ``loss(model, batch)``, for

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from passband.problem.sharded import is_fully_sharded
+
 Choice = (
     None | str | nn.Parameter | Iterable[str | nn.Parameter] | Callable[[str, nn.Parameter], bool]
 )
@@ -37,7 +39,7 @@ def choose(model: nn.Module, parameters: Choice) -> dict[str, nn.Parameter]:
         chosen = {name: p for name, p in known.items() if id(p) in wanted}
     if not chosen:
         raise ValueError("`parameters` must choose at least one parameter; it chose none.")
-    _check(chosen)
+    _check(chosen, sharded=is_fully_sharded(model))
     return chosen
 
 
@@ -64,15 +66,15 @@ def _member(known: dict[str, nn.Parameter], item: Any) -> set[int]:
     return {id(item)}
 
 
-def _check(chosen: dict[str, nn.Parameter]) -> None:
+def _check(chosen: dict[str, nn.Parameter], *, sharded: bool) -> None:
     for name, p in chosen.items():
         if isinstance(p, nn.parameter.UninitializedParameter):
             raise ValueError(f"parameter {name!r} has no shape yet. Run the lazy model once first.")
-        if hasattr(p, "to_local"):
+        if hasattr(p, "to_local") and not sharded:
             raise ValueError(
-                f"parameter {name!r} is sharded over processes, and what is sharded has no second "
-                "derivative. Measure an unsharded copy; share out the data instead, with "
-                "`passband.Distributed`."
+                f"parameter {name!r} is spread over processes, but not by `fully_shard`, whose "
+                "parameters can be gathered. Measure a copy that is whole, and share out the data "
+                "with `passband.Distributed`."
             )
         if p.dtype in {torch.float16, torch.bfloat16}:
             raise ValueError(

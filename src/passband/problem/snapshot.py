@@ -11,6 +11,7 @@ from torch.func import functional_call
 from typing_extensions import override
 
 from passband.problem.parameters import flatten, unflatten
+from passband.problem.sharded import whole, without_gathering
 from passband.problem.twice import twice_differentiable
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class Runner:
         """Copy the chosen parameters as they are now."""
         parameters = dict(self.model.named_parameters())
         with torch.inference_mode(mode=False):
-            return flatten(parameters[name] for name in self.names)
+            return flatten(whole(parameters[name]) for name in self.names)
 
     def snapshot(self) -> Snapshot:
         """Copy all tensors of the model as they are now."""
@@ -71,7 +72,9 @@ class Runner:
         with torch.inference_mode(mode=False):
             return Snapshot(
                 theta=self.theta(),
-                others={k: p.detach().clone() for k, p in parameters.items() if k not in names},
+                others={
+                    k: whole(p).detach().clone() for k, p in parameters.items() if k not in names
+                },
                 buffers={k: b.detach().clone() for k, b in self.model.named_buffers()},
                 modes={module: module.training for module in self.model.modules()},
             )
@@ -84,6 +87,7 @@ class Runner:
             twice_differentiable(weight_norm=self.weight_norm),
             _modes(snapshot.modes),
             _recurrent_weights(self.model),
+            without_gathering(self.model),
         ):
             buffers = {name: b.clone() for name, b in snapshot.buffers.items()}
             inside = {**self.split(theta), **snapshot.others, **buffers}
