@@ -16,6 +16,7 @@ from passband.spectra.start import random_direction, watched
 from passband.spectra.unfinished import Unfinished
 
 _LOOK_AT_LEAST, _LOOK_AT_MOST = 6, 12  # products of a second look that finds nothing
+_LARGE, _LOOK_AT_MOST_IN_LARGE = 10_000, 10  # where products are dear; the first search cost two
 _NEARLY = 30.0  # times the tolerance: an error that falls below it in one step may do so by chance
 _TRUST = 5.0  # by how much extrapolation may correct an estimate from residuals
 _RESERVE = 5  # Ritz vectors kept in a restart beyond the wanted ones
@@ -203,7 +204,8 @@ class Search:
     def _look(self) -> Literal["closed", "found", "full", "open"]:
         """Grow a space beside the locked pairs until it speaks clearly."""
         closed, found = 0, 0
-        most = max(_LOOK_AT_MOST, self.space.size + 3)  # after a break it has to speak twice again
+        most = _LOOK_AT_MOST if self._H.size < _LARGE else _LOOK_AT_MOST_IN_LARGE
+        most = max(most, self.space.size + 3)  # after a break it has to speak twice again
         while not self.over and self.space.size < self._capacity:
             self.space.expand()
             pairs = self._tell("verifying")
