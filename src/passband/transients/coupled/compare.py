@@ -12,7 +12,9 @@ from numpy import ndarray
 from typing_extensions import override
 
 from passband._shapes import Float, Int
+from passband.errors import ConvergenceError
 from passband.operators import UpdateJacobian
+from passband.transients.coupled.implicit import competitive, proximal
 from passband.transients.coupled.players import Player, check_players
 from passband.transients.coupled.ratio import Recommendation, recommend_ratio
 from passband.transients.coupled.update import Update, lookahead
@@ -119,7 +121,7 @@ def compare(
         players: By name, where they are; `placed` puts them where training has led.
         updates: What to compare, further than simultaneous descent. The defaults: alternating,
             ``repeats`` steps of the last player, extragradient, optimistic, consensus, symplectic,
-            lookahead.
+            lookahead, proximal and competitive; of these two those that can solve their equations.
         strength: Of consensus and symplectic; ``0.1 / ‖G‖``, if not given.
         repeats: Steps of the last player in a turn.
         steps: Horizon of the growth.
@@ -134,8 +136,8 @@ def compare(
         if strength is None:
             strength = _SHARE / _field_norm(plain, known, seed)
         updates = _usual(known, strength, repeats)
-    chosen = [plain, *updates]
-    rows = [_row(update, steps=steps, seed=seed) for update in chosen]
+        updates = [update for update in updates if _solvable(update)]
+    rows = [_row(update, steps=steps, seed=seed) for update in [plain, *updates]]
     ratio = recommend_ratio(known, steps=steps, seed=seed) if len(known) == 2 else None
     alone = all(len(row.transient.direction) <= SMALL for row in rows)
     return Comparisons(tuple(rows), ratio, len(known) == 2, alone)
@@ -151,8 +153,18 @@ def _usual(players: Mapping[str, Player], strength: float, repeats: int) -> list
         consensus(players, strength=strength),
         symplectic(players, strength=strength),
         lookahead(simultaneous(players)),
+        proximal(players),
     ]
-    return updates if len(players) > 1 else updates[2:]
+    return [*updates, competitive(players)] if len(players) > 1 else updates[2:]
+
+
+def _solvable(update: Update) -> bool:
+    """Return whether a step can be taken here: some are solutions of an equation."""
+    try:
+        update.after(1)
+    except ConvergenceError:
+        return False
+    return True
 
 
 def _field_norm(plain: Update, players: Mapping[str, Player], seed: int) -> float:
@@ -191,9 +203,10 @@ def _ends(J: UpdateJacobian) -> tuple[Float[ndarray, "n m"], Int[ndarray, " m"]]
     begin[read, np.arange(len(read))] = 1
     for leaf in own:
         rest = leaf.name.removeprefix(f"{leaf.part}.variables")
-        twin = places.get(f"{leaf.part}.previous{rest}")
-        if twin is not None:
-            begin[twin, np.searchsorted(read, places[leaf.name])] = 1
+        for memory in ("previous", "average"):
+            twin = places.get(f"{leaf.part}.{memory}{rest}")
+            if twin is not None:
+                begin[twin, np.searchsorted(read, places[leaf.name])] = 1
     return begin, read
 
 
