@@ -12,6 +12,10 @@ from passband.transients.blocks.instance import (
     KreissBounds,
     instance_bounds,
 )
+from passband.transients.blocks.products import (
+    any_order,
+    product_bounds,
+)
 from passband.transients.blocks.ratio import (
     balanced_ratio,
 )
@@ -29,9 +33,11 @@ __all__ = [
     "Comparison",
     "CriticalFeedback",
     "KreissBounds",
+    "any_order",
     "balanced_ratio",
     "critical_feedback",
     "feedback_bound",
     "instance_bounds",
     "kreiss_of_spectra",
+    "product_bounds",
 ]

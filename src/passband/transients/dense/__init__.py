@@ -1,5 +1,13 @@
 """Transients of a matrix at hand: Kreiss constant, growth, pseudospectra, radii. No torch."""
 
+from passband.transients.dense.certificate import (
+    Certificate,
+    certificate,
+)
+from passband.transients.dense.cycle import (
+    Cycle,
+    cycle,
+)
 from passband.transients.dense.departure import (
     EigenvalueConditions,
     departure_from_normality,
@@ -30,10 +38,14 @@ from passband.transients.dense.radii import (
 )
 
 __all__ = [
+    "Certificate",
+    "Cycle",
     "EigenvalueConditions",
     "Growth",
     "Kreiss",
     "Pseudospectrum",
+    "certificate",
+    "cycle",
     "departure_from_normality",
     "distance_to_instability",
     "eigenvalue_conditions",
