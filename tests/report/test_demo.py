@@ -1,6 +1,7 @@
 """The demonstration from the command line: whole, interrupted, continued, and with faults."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,7 +38,8 @@ def run(out: Path, *options: str) -> int:
 
 
 def stamps(out: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in (out / "records").glob("*.json")}
+    found = (out / "records").glob("*/run.json")
+    return {path.parent.name: path.stat().st_mtime_ns for path in found}
 
 
 def test_records_and_a_page_are_left_behind(
@@ -64,7 +66,7 @@ def test_what_is_finished_is_kept_unless_forced(
     first = stamps(tmp_path)
     lost = next(iter(first))
 
-    (tmp_path / "records" / lost).write_text("{}")
+    (tmp_path / "records" / lost / "run.json").write_text("{}")
     capsys.readouterr()
     run(tmp_path)
 
@@ -72,6 +74,7 @@ def test_what_is_finished_is_kept_unless_forced(
     again = stamps(tmp_path)
     assert "5 kept from before, 1 to do" in shown
     assert "cannot be used" in shown
+    assert [path.name for path in (tmp_path / "records" / "damaged").iterdir()] == [f"{lost}.1"]
     assert {name for name in first if again[name] != first[name]} == {lost}
     run(tmp_path, "--force")
     assert all(stamps(tmp_path)[name] != again[name] for name in first)
@@ -114,12 +117,14 @@ def test_a_report_of_missing_runs_says_so_in_its_status(
 ) -> None:
     offer(monkeypatch, TINY)
     run(tmp_path)
-    next((tmp_path / "records").glob("*.json")).unlink()
+    shutil.rmtree(tmp_path / "records" / next(iter(stamps(tmp_path))))
 
     assert report_command.main([str(tmp_path)]) == 1
 
 
-@pytest.mark.parametrize("module", ["mlxtend", "joblib", "plotly", "jinja2"])
+@pytest.mark.parametrize(
+    "module", ["mlxtend", "joblib", "polars", "safetensors", "plotly", "jinja2"]
+)
 def test_a_missing_package_is_named_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
@@ -173,7 +178,7 @@ def test_quick_interrupted_and_continued(tmp_path: Path) -> None:
     assert f"{len(kept)} kept from before" in second.stdout
     assert len(stamps(tmp_path)) == 22
     assert {name: stamps(tmp_path)[name] for name in kept} == kept
-    assert not [path for path in (tmp_path / "records").iterdir() if path.suffix != ".json"]
+    assert {path.name for path in (tmp_path / "records").iterdir()} == set(stamps(tmp_path))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert 'id="six-edges-sharpness"' in page
     assert 'id="filters-at-work-eigenvalues"' in page

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -217,8 +218,8 @@ def test_claims_come_from_the_records(folder: Path) -> None:
 def test_missing_and_damaged_records_are_named_and_the_rest_is_shown(folder: Path) -> None:
     first, second, *_ = SixEdges().runs()
     store = Store(folder / RECORDS)
-    store.path(first.configuration()).unlink()
-    store.path(second.configuration()).write_text('{"format"')
+    shutil.rmtree(store.path(first.configuration()))
+    (store.path(second.configuration()) / "run.json").write_text('{"format"')
 
     report = gather(folder)
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import warnings
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any, ClassVar, final
 import pytest
 from typing_extensions import override
 
-from passband.studies import Measurement, Record, Run, Store, execute
+from passband.errors import MissingExtraError
+from passband.studies import Checkpoints, Measurement, Policy, Record, Run, Store, execute
+from passband.studies.backends import available
+from passband.studies.checkpoints import NOWHERE
 
 
 def toy(folder: Path) -> Any:
@@ -33,9 +37,14 @@ def toy(folder: Path) -> Any:
             return float(self.seed)
 
         @override
-        def measure(self) -> Measurement:
+        def measure(self, checkpoints: Checkpoints = NOWHERE) -> Measurement:
             with (folder / f"{self.does}-{self.seed}").open("a") as file:
                 file.write("x")
+            if self.does == "warns":
+                warnings.warn("be careful", UserWarning, stacklevel=1)
+                raise ArithmeticError
+            if self.does == "recovers" and tries(folder, f"recovers-{self.seed}") < 3:
+                raise ConnectionError("for now")
             if self.does == "fails":
                 raise ArithmeticError("it broke\nand has more to say")
             if self.does == "dies":
@@ -69,7 +78,7 @@ def test_force_does_them_again(tmp_path: Path) -> None:
     Toy, store = toy(tmp_path), Store(tmp_path / "records")
 
     list(execute([Toy()], store))
-    list(execute([Toy()], store, force=True))
+    list(execute([Toy()], store, policy=Policy(force=True)))
 
     assert tries(tmp_path, "works-0") == 2
 
@@ -78,7 +87,7 @@ def test_a_damaged_record_is_measured_again(tmp_path: Path) -> None:
     Toy, store = toy(tmp_path), Store(tmp_path / "records")
     list(execute([Toy()], store))
 
-    store.path(Toy().configuration()).write_text("{")
+    (store.path(Toy().configuration()) / "run.json").write_text("{")
     outcomes = list(execute([Toy()], store))
 
     assert not outcomes[0].reused
@@ -113,16 +122,127 @@ def test_jobs_must_be_positive(tmp_path: Path) -> None:
         list(execute([], Store(tmp_path), jobs=0))
 
 
+@pytest.mark.parametrize(("retries", "works"), [(0, False), (1, False), (2, True), (5, True)])
+def test_what_fails_for_a_while_is_tried_again(tmp_path: Path, retries: int, works: bool) -> None:
+    Toy, store = toy(tmp_path), Store(tmp_path / "records")
+
+    (outcome,) = execute([Toy(does="recovers")], store, policy=Policy(retries=retries))
+
+    assert (outcome.record is not None) == works
+    assert outcome.attempts == tries(tmp_path, "recovers-0") == min(retries, 2) + 1
+    assert ("ConnectionError" in outcome.error) != works
+
+
+def test_a_failed_run_leaves_its_log_and_a_finished_one_does_not(tmp_path: Path) -> None:
+    Toy, store = toy(tmp_path), Store(tmp_path / "records")
+
+    list(execute([Toy(does="fails"), Toy(does="works")], store))
+
+    (left,) = store.interrupted()
+    log = (left.folder / "log.txt").read_text(encoding="utf-8")
+    assert (left.status, left.error) == ("failed", "ArithmeticError: it broke")
+    assert left.configuration == Toy(does="fails").configuration()
+    assert "begins fails 0" in log
+    assert "Traceback" in log
+    assert len(store.finished()) == 1
+
+
+def test_warnings_are_shown_and_logged(tmp_path: Path) -> None:
+    Toy, store = toy(tmp_path), Store(tmp_path / "records")
+
+    with pytest.warns(UserWarning, match="be careful"):
+        list(execute([Toy(does="warns")], store))
+
+    (left,) = store.interrupted()
+    assert "warning: " in (left.folder / "log.txt").read_text(encoding="utf-8")
+
+
+def test_a_full_disk_is_an_outcome_that_names_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Toy, store = toy(tmp_path), Store(tmp_path / "records")
+    rename = Path.rename
+
+    def full(self: Path, target: Any) -> Path:
+        if ".new." in self.name:
+            raise OSError(28, "No space left on device", str(target))
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", full)
+        (outcome,) = execute([Toy()], store)
+    (again,) = execute([Toy()], store)
+
+    assert "No space left" in outcome.error
+    assert str(tmp_path / "records") in outcome.error
+    assert again.record is not None
+    assert [path.name for path in store.folder.iterdir()] == [again.record.name]
+
+
+def test_what_another_process_has_finished_is_not_done(tmp_path: Path) -> None:
+    Toy, store = toy(tmp_path), Store(tmp_path / "records")
+    outcomes = execute([Toy(seed=2), Toy(seed=1)], store)
+    next(outcomes)
+
+    list(execute([Toy(seed=1)], store))
+    (last,) = outcomes
+
+    assert last.reused
+    assert tries(tmp_path, "works-1") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"retries": -1}, "`retries`"), ({"save_every": float("nan")}, "`save_every`")],
+    ids=["retries", "save_every"],
+)
+def test_policies_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Policy(**options)
+
+
+def test_backends_are_known_and_installed_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name in {"ray", "distributed"} else 1
+    )
+    with pytest.raises(MissingExtraError, match=r"pip install ray"):
+        list(execute([], store, backend="ray"))
+    with pytest.raises(MissingExtraError, match=r"pip install 'dask\[distributed\]'"):
+        list(execute([], store, backend="dask"))
+    with pytest.raises(ValueError, match="must be one of loky, ray, dask; got 'slurm'"):
+        available("slurm", jobs=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "module"), [("dask", "distributed"), ("ray", "ray")])
+def test_clusters_give_the_same_records(tmp_path: Path, backend: Any, module: str) -> None:
+    pytest.importorskip(module)
+    Toy, store = toy(tmp_path), Store(tmp_path / "records")
+    runs = [Toy(seed=2), Toy(seed=1, does="fails"), Toy(seed=0)]
+
+    outcomes = {o.run.label: o for o in execute(runs, store, jobs=2, backend=backend)}
+
+    assert set(outcomes) == {run.label for run in runs}
+    assert outcomes["fails 1"].error == "ArithmeticError: it broke"
+    assert {r.configuration["label"] for r in store} == {"works 2", "works 0"}
+
+
 @pytest.mark.slow
 def test_processes_give_the_same_records_and_isolate_a_death(tmp_path: Path) -> None:
     Toy, store = toy(tmp_path), Store(tmp_path / "records")
     runs = [Toy(seed=3), Toy(seed=2, does="dies"), Toy(seed=1, does="fails"), Toy(seed=0)]
 
-    outcomes = {o.run.label: o for o in execute(runs, store, jobs=2)}
+    outcomes = {o.run.label: o for o in execute(runs, store, jobs=2, policy=Policy(retries=1))}
 
     assert set(outcomes) == {run.label for run in runs}
     assert "process died" in outcomes["dies 2"].error
     assert outcomes["fails 1"].error == "ArithmeticError: it broke"
+    assert {left.status for left in store.interrupted()} == {"failed"}
+    assert tries(tmp_path, "fails-1") >= 2
     for label, seed in [("works 3", 3.0), ("works 0", 0.0)]:
         record = outcomes[label].record
         assert isinstance(record, Record)

@@ -3,13 +3,15 @@
 import dataclasses
 import os
 import shutil
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from passband.studies import Measurement, Record, Store
-from passband.studies.store import write
+from passband.studies import Eigenvalues, Measurement, Record, Store
+from passband.studies.atomic import write
 
 
 def record(**configuration: Any) -> Record:
@@ -19,6 +21,22 @@ def record(**configuration: Any) -> Record:
         measured=Measurement(metrics={"x": 1.0}),
         seconds=0.0,
     )
+
+
+def version(i: int) -> Record:
+    return Record(
+        configuration={"study": "toy", "label": "full"},
+        environment={},
+        measured=Measurement(
+            metrics={"x": i},
+            spectra={"last": Eigenvalues(values=(i,), errors=(0.0,), matvecs=i)},
+            series={"step": (i,) * 4},
+        ),
+        seconds=i,
+    )
+
+
+FULL = version(1)
 
 
 def test_a_saved_record_is_found_by_its_configuration(tmp_path: Path) -> None:
@@ -49,7 +67,7 @@ def test_saving_again_replaces(tmp_path: Path) -> None:
     assert list(store) == [newer]
 
 
-def test_stores_are_merged_by_copying_files(tmp_path: Path) -> None:
+def test_stores_are_merged_by_copying_folders(tmp_path: Path) -> None:
     Store(tmp_path / "a").save(record(seed=0))
     Store(tmp_path / "b").save(record(seed=1))
 
@@ -58,21 +76,55 @@ def test_stores_are_merged_by_copying_files(tmp_path: Path) -> None:
     assert [r.configuration["seed"] for r in Store(tmp_path / "b")] in ([0, 1], [1, 0])
 
 
-@pytest.mark.parametrize("damage", [b"", b'{"format": 1, "conf', b"\xff\xfe\x00"])
-def test_a_damaged_file_counts_as_missing_and_is_reported(tmp_path: Path, damage: bytes) -> None:
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def turn_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [cut, turn_a_bit, Path.unlink, lambda path: path.write_bytes(b"")],
+    ids=["cut", "bit", "missing", "empty"],
+)
+@pytest.mark.parametrize("name", ["run.json", "metrics.parquet", "spectra.safetensors"])
+def test_a_damaged_file_counts_as_missing_and_is_set_aside(
+    tmp_path: Path, damage: Callable[[Path], object], name: str
+) -> None:
     told: list[str] = []
-    store = Store(tmp_path, on_unreadable=told.append)
-    path = store.save(record())
+    path = Store(tmp_path).save(FULL)
 
-    path.write_bytes(damage)
+    damage(path / name)
 
-    assert store.load(record().configuration) is None
-    assert list(store) == []
-    assert len(told) == 2
-    assert path.name in told[0]
+    reading = Store(tmp_path, on_unreadable=told.append)
+    assert reading.load(FULL.configuration) is None
+    assert list(reading) == []
+    assert all(path.name in text for text in told)
+    assert path.is_dir()  # a reader leaves everything where it is
+    repairing = Store(tmp_path, on_unreadable=told.append, repair=True)
+    assert repairing.load(FULL.configuration) is None
+    assert not path.exists()
+    assert "damaged" in told[-1]
+    assert len(list((tmp_path / "damaged").iterdir())) == 1
+    repairing.save(FULL)
+    assert list(repairing) == [FULL]
 
 
-def test_a_file_under_the_name_of_another_is_not_believed(tmp_path: Path) -> None:
+def test_nothing_that_is_set_aside_is_overwritten(tmp_path: Path) -> None:
+    store = Store(tmp_path, repair=True)
+
+    for _ in range(3):
+        cut(store.save(FULL) / "run.json")
+        assert store.load(FULL.configuration) is None
+
+    assert len(list((tmp_path / "damaged").iterdir())) == 3
+
+
+def test_a_run_under_the_name_of_another_is_not_believed(tmp_path: Path) -> None:
     told: list[str] = []
     store = Store(tmp_path, on_unreadable=told.append)
 
@@ -91,21 +143,94 @@ def test_a_missing_file_or_folder_is_silent(tmp_path: Path) -> None:
     assert told == []
 
 
-def test_a_crash_while_writing_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_old_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path)
     store.save(record())
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        store.save(dataclasses.replace(record(), seconds=9.0))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            store.save(dataclasses.replace(record(), seconds=9.0))
 
     assert list(store) == [record()]
-    assert len(list(tmp_path.iterdir())) == 1  # no temporary file is left
+    assert len(list(tmp_path.iterdir())) == 1  # no temporary folder is left
+    store.save(dataclasses.replace(record(), seconds=9.0))
+    assert [r.seconds for r in store] == [9.0]
+
+
+def test_a_crash_between_two_renames_leaves_the_old_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    path = store.save(record())
+    rename = Path.rename
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self: Path, target: Any) -> Path:
+        if self == path:
+            rename(self, target)
+            raise Killed
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(Killed):
+            store.save(dataclasses.replace(record(), seconds=9.0))
+
+    assert not path.exists()
+    assert store.load(record().configuration) == record()
+    store.save(dataclasses.replace(record(), seconds=3.0))
+    assert [r.seconds for r in store] == [3.0]
+    assert len(store.prune(older_than=-1)) == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_readers_see_the_old_run_or_the_new_while_two_write(tmp_path: Path) -> None:
+    """Every version says in its series and its spectrum which one it is."""
+    told: list[str] = []
+    store = Store(tmp_path, on_unreadable=told.append)
+    versions = [version(i) for i in range(2)]
+    store.save(versions[0])
+    stop = threading.Event()
+
+    def write(i: int) -> None:
+        while not stop.is_set():
+            store.save(versions[i])
+
+    writers = [threading.Thread(target=write, args=(i,)) for i in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        seen = [store.load(FULL.configuration) for _ in range(100)]
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+
+    assert told == []
+    assert all(found in versions for found in seen)
+    assert [path.name for path in tmp_path.iterdir()] == [versions[0].name]
+
+
+def test_prune_removes_what_is_damaged_or_left_over(tmp_path: Path) -> None:
+    store = Store(tmp_path, repair=True)
+    path = store.save(record())
+    cut(store.save(FULL) / "run.json")
+    store.load(FULL.configuration)
+    left = tmp_path / ".new.something.abc"
+    left.mkdir()
+
+    young = store.prune()
+    removed = store.prune(older_than=-1)
+
+    assert young == [tmp_path / "damaged"]
+    assert removed == [left]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
@@ -113,3 +238,5 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="file"):
         write(tmp_path / "file" / "x.txt", "text")
+    with pytest.raises(OSError, match="file"):
+        Store(tmp_path / "file" / "deep").save(record())

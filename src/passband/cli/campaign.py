@@ -22,10 +22,12 @@ from typing_extensions import override
 from passband.errors import require
 from passband.report import gather, show, write_page
 from passband.report.terminal import duration
-from passband.studies import Outcome, Plan, Run, Store, Study, execute
+from passband.studies import Backend, Outcome, Plan, Policy, Run, Store, Study, execute
+from passband.studies.atomic import write
+from passband.studies.backends import available, cores
 from passband.studies.plan import RECORDS
-from passband.studies.store import write
 
+NEEDED = ("mlxtend", "joblib", "polars", "safetensors", "plotly", "jinja2")
 PAGE = "report.html"
 ERRORS = "errors.txt"
 MOST_JOBS = 2
@@ -38,11 +40,18 @@ def default_jobs() -> int:
 
 
 def run_studies(
-    studies: Sequence[Study], *, out: Path, jobs: int, force: bool, command: str
+    studies: Sequence[Study],
+    *,
+    out: Path,
+    jobs: int,
+    command: str,
+    policy: Policy | None = None,
+    backend: Backend = "loky",
 ) -> int:
     """Do all runs that have no record, then show and write the report.
 
-    Everything that can be wrong beforehand is found before the first run.
+    Everything that can be wrong beforehand is found before the first run. Runs are of one
+    thread each, and no more of them are done at a time than this machine has cores.
 
     Returns:
         The exit status: 0, 1 if a run failed, 130 after Ctrl-C.
@@ -50,12 +59,14 @@ def run_studies(
     Raises:
         MissingExtraError: A package that studies need is not installed.
         OSError: The folder cannot be written to.
-        ValueError: ``jobs`` is not a positive number.
+        ValueError: ``jobs`` is not a positive number, or the backend is not known.
     """
-    for module in ("mlxtend", "joblib", "plotly", "jinja2"):
+    for module in NEEDED:
         require(module, extra="demo")
     if not jobs >= 1:
         raise ValueError(f"`jobs` must be 1 or more; got {jobs!r}.")
+    available(backend, jobs=jobs)
+    policy = policy or Policy()
     store = Store(out / RECORDS)
     probe = store.folder / ".writable"
     write(probe, "")
@@ -63,9 +74,12 @@ def run_studies(
     Plan.of(studies, command=command).save(out)
 
     console = Console(highlight=False)
+    if backend == "loky" and jobs > (most := cores()):
+        console.print(f"{jobs} processes asked for; {most} are used, as many as there are cores.")
+        jobs = most
     runs = [run for study in studies for run in study.runs()]
     try:
-        failed = _measure(runs, store, jobs=jobs, force=force, console=console)
+        failed = _measure(runs, store, policy, jobs=jobs, backend=backend, console=console)
     except KeyboardInterrupt:
         kept = sum(store.load(run.configuration()) is not None for run in runs)
         console.print(f"\nInterrupted. {kept} of {len(runs)} runs are kept; to continue:")
@@ -75,19 +89,29 @@ def run_studies(
 
 
 def _measure(
-    runs: Sequence[Run], store: Store, *, jobs: int, force: bool, console: Console
+    runs: Sequence[Run],
+    store: Store,
+    policy: Policy,
+    *,
+    jobs: int,
+    backend: Backend,
+    console: Console,
 ) -> list[Outcome]:
     """Do the runs, with a bar on a terminal; return those that failed."""
-    store = Store(store.folder, on_unreadable=lambda text: _tell(console, text))
-    waiting = [run for run in runs if force or store.load(run.configuration()) is None]
+    repairing = Store(
+        store.folder, on_unreadable=lambda text: _tell(console, text), repair=not policy.force
+    )
+    waiting = [run for run in runs if policy.force or repairing.load(run.configuration()) is None]
+    begun = sum(store.unfinished(run.configuration()).folder.exists() for run in waiting)
     console.print(
         f"{len(runs)} runs: {len(runs) - len(waiting)} kept from before, {len(waiting)} to do "
-        f"on {min(jobs, max(len(waiting), 1))} process(es)."
+        f"on {min(jobs, max(len(waiting), 1))} process(es)"
+        + (f", {begun} of them begun before." if begun and not policy.force else ".")
     )
     failed: list[Outcome] = []
     with (
         _bar(console) as bar,
-        closing(execute(waiting, Store(store.folder), jobs=jobs, force=True)) as outcomes,
+        closing(execute(waiting, store, jobs=jobs, backend=backend, policy=policy)) as outcomes,
     ):
         task = bar.add_task("", total=sum(run.cost for run in waiting), count=f"{len(waiting)}")
         for done, outcome in enumerate(outcomes, 1):

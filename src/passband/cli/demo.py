@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from passband.cli.campaign import default_jobs, run_studies
-from passband.studies import demo_studies
+from passband.studies import Policy, demo_studies
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
             demo_studies(quick=quick, seeds=seeds),
             out=out,
             jobs=jobs,
-            force=force,
+            policy=Policy(force=force),
             command=shlex.join(["passband", "demo", *arguments]),
         )
 

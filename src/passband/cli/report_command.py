@@ -48,8 +48,8 @@ def report(folder: Path, *, out: Path | None = None) -> int:
         OSError: The page cannot be written.
         ValueError: The folder holds no records.
     """
-    for module in ("plotly", "jinja2"):
-        require(module, extra="report")
+    for module in ("plotly", "jinja2", "polars", "safetensors"):
+        require(module, extra="demo")
     console = Console(highlight=False)
     gathered = gather(folder)
     show(gathered, console)

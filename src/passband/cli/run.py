@@ -7,7 +7,8 @@ from typing import Annotated
 
 from passband.cli.campaign import default_jobs, run_studies
 from passband.cli.suggest import closest
-from passband.studies import PROGRAMS
+from passband.studies import PROGRAMS, Backend, Policy
+from passband.studies.checkpoints import EVERY
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,11 +26,16 @@ def main(arguments: Sequence[str]) -> int:
         quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
         seeds: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
         jobs: int = default_jobs(),
+        backend: Backend = "loky",
+        retries: int = 0,
+        save_every: float = EVERY,
+        keep_checkpoints: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
         force: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     ) -> int:
         """Do a study: train, measure, compare with what the theory says, draw the report.
 
-        Finished runs are kept: after an interruption the same command continues. Examples:
+        Finished runs are kept, and a run that was interrupted goes on where it was: the same
+        command continues. Examples:
 
           passband run --list                    # what there is
           passband run one-gradient --quick      # everything in small
@@ -41,6 +47,10 @@ def main(arguments: Sequence[str]) -> int:
             quick: Smaller images, networks and trainings.
             seeds: Seeds of the small-batch runs; the study's own number if not given.
             jobs: Processes, each on one core.
+            backend: Where runs are done: processes here, or a Ray or Dask cluster.
+            retries: How often a run that fails is tried again.
+            save_every: Seconds between two checkpoints of a run.
+            keep_checkpoints: Keep the final weights of every run.
             force: Measure again what is there already.
         """
         if name not in PROGRAMS:
@@ -51,7 +61,13 @@ def main(arguments: Sequence[str]) -> int:
             PROGRAMS[name].studies(quick=quick, seeds=seeds),
             out=Path("runs") / name if out is None else out,
             jobs=jobs,
-            force=force,
+            policy=Policy(
+                force=force,
+                retries=retries,
+                save_every=save_every,
+                keep_checkpoints=keep_checkpoints,
+            ),
+            backend=backend,
             command=shlex.join(["passband", "run", *arguments]),
         )
 

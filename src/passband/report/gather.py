@@ -128,7 +128,7 @@ def _readable(study: str, record: Record | None, problems: list[str]) -> Record 
             STUDIES[study].exhibits([record])
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             problems.append(
-                f"{record.name}.json lacks what its study shows ({type(error).__name__}: {error}). "
+                f"{record.name} lacks what its study shows ({type(error).__name__}: {error}). "
                 "Remove it, and the same command measures it again."
             )
             return None

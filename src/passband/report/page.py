@@ -12,8 +12,8 @@ from passband.report.draw import draw
 from passband.report.gather import Report
 from passband.report.palette import Palette
 from passband.report.terminal import duration
+from passband.studies.atomic import write
 from passband.studies.exhibits import Dots, Exhibit, Figure, Table
-from passband.studies.store import write
 
 TEMPLATES = Path(__file__).parent / "templates"
 

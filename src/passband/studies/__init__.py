@@ -1,8 +1,11 @@
 """One file for each reproduced result: runs, claims and exhibits; and where records are kept."""
 
+from passband.studies.attempt import Outcome, Policy
+from passband.studies.backends import BACKENDS, Backend
+from passband.studies.checkpoints import Checkpoints
 from passband.studies.claims import Claim, Sample
 from passband.studies.demo import demo_studies
-from passband.studies.execute import Outcome, execute
+from passband.studies.execute import execute
 from passband.studies.filters_at_work import FiltersAtWork
 from passband.studies.one_gradient import EqualGradients, SameEdge
 from passband.studies.plan import Plan
@@ -18,8 +21,11 @@ STUDIES: dict[str, type[Study]] = {
 """Every study by its name; a new one is added here."""
 
 __all__ = [
+    "BACKENDS",
     "PROGRAMS",
     "STUDIES",
+    "Backend",
+    "Checkpoints",
     "Claim",
     "Eigenvalues",
     "EqualGradients",
@@ -27,6 +33,7 @@ __all__ = [
     "Measurement",
     "Outcome",
     "Plan",
+    "Policy",
     "Program",
     "Record",
     "Run",

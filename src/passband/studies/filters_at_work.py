@@ -6,6 +6,7 @@ from typing import ClassVar, final
 
 from typing_extensions import override
 
+from passband.studies.checkpoints import NOWHERE, Checkpoints
 from passband.studies.claims import Claim, Sample
 from passband.studies.cost import seconds_of
 from passband.studies.exhibits import Exhibit
@@ -61,10 +62,10 @@ class SmallBatchTraining(Run):
         return seconds_of(gradients, batch=self.batch, widths=(self.side**2, *self.hidden))
 
     @override
-    def measure(self) -> Measurement:
+    def measure(self, checkpoints: Checkpoints = NOWHERE) -> Measurement:
         from passband.studies.filters_at_work_training import measure  # torch from here on
 
-        return measure(self)
+        return measure(self, checkpoints)
 
 
 @final

@@ -9,24 +9,26 @@ from torch.nn.functional import cross_entropy
 
 from passband.errors import NonFiniteError
 from passband.problem import Objective
+from passband.studies.checkpoints import NOWHERE, Checkpoints
 from passband.studies.filters_at_work import SmallBatchTraining
-from passband.studies.images import mnist
+from passband.studies.images import Split, mnist
+from passband.studies.progress import Progress
 from passband.studies.record import Measurement
 from passband.studies.sharpness import kept, largest
 from passband.studies.training import (
     accuracy,
     descend,
+    in_order,
     one_thread,
     optimizer_of,
     perceptron,
-    shuffled,
 )
 
 CLASSES = 10
 VALUES = 3
 
 
-def measure(run: SmallBatchTraining) -> Measurement:
+def measure(run: SmallBatchTraining, checkpoints: Checkpoints = NOWHERE) -> Measurement:
     """Train a `SmallBatchTraining` and measure where it landed.
 
     The eigenvalues are those of the loss on all training images, without weight decay: it is
@@ -35,36 +37,58 @@ def measure(run: SmallBatchTraining) -> Measurement:
     with one_thread():
         split = mnist(train=run.train, test=run.test, side=run.side)
         model = perceptron((run.side**2, *run.hidden, CLASSES), activation=nn.ReLU, seed=run.seed)
-        optimizer = optimizer_of(run.method, model)
         generator = torch.Generator().manual_seed(run.seed)
-        per_step = run.method.filter().gradients_per_step
-
-        epochs, gradients, losses, accuracies = (
-            [0],
-            [0.0],
-            [math.nan],
-            [accuracy(model, split.test)],
-        )
-        for epoch in range(1, run.epochs + 1):
-            batches = shuffled(split.train, batch=run.batch, generator=generator)
-            seen = list(descend(model, optimizer, cross_entropy, batches))
-            epochs.append(epoch)
-            gradients.append(gradients[-1] + len(seen) * per_step)
-            losses.append(sum(seen) / len(seen))
-            accuracies.append(accuracy(model, split.test))
-            if not math.isfinite(losses[-1]):
-                break
-        series = {
-            "epoch": tuple(map(float, epochs)),
-            "gradients": tuple(gradients),
-            "batch_loss": tuple(losses),
-            "test_accuracy": tuple(accuracies),
-        }
+        progress = Progress(model, optimizer_of(run.method, model), generator)
+        if not progress.resume(checkpoints):
+            progress.log = _beginning(accuracy(model, split.test))
+        series = _train(run, progress, split, checkpoints)
         try:
             return _landing(run, model, (split.train.x, split.train.y), series)
         except NonFiniteError:
-            note = f"The training diverged in epoch {epochs[-1]}."
-            return Measurement(metrics=_costs(run, gradients[-1]), series=series, notes=(note,))
+            note = f"The training diverged in epoch {series['epoch'][-1]:.0f}."
+            costs = _costs(run, series["gradients"][-1])
+            return Measurement(metrics=costs, series=series, notes=(note,))
+
+
+def _beginning(start: float) -> dict[str, Any]:
+    return {
+        "epoch": [0.0],
+        "gradients": [0.0],
+        "batch_loss": [math.nan],
+        "test_accuracy": [start],
+        "order": None,
+        "seen": [],
+    }
+
+
+def _train(
+    run: SmallBatchTraining, progress: Progress, split: Split, checkpoints: Checkpoints
+) -> dict[str, tuple[float, ...]]:
+    """Train from where the log is to the end; a checkpoint can fall between any two steps."""
+    log, model = progress.log, progress.model
+    per_step = run.method.filter().gradients_per_step
+    while log["epoch"][-1] < run.epochs and not _lost(log):
+        if log["order"] is None:
+            log["order"] = torch.randperm(len(split.train.y), generator=progress.generator)
+            log["seen"] = []
+        seen: list[float] = log["seen"]
+        batches = in_order(split.train, log["order"], batch=run.batch, skip=len(seen))
+        for before in descend(model, progress.optimizer, cross_entropy, batches):
+            seen.append(before)
+            if math.isfinite(before):
+                progress.offer(checkpoints)
+        log["epoch"].append(log["epoch"][-1] + 1)
+        log["gradients"].append(log["gradients"][-1] + len(seen) * per_step)
+        log["batch_loss"].append(sum(seen) / len(seen))
+        log["test_accuracy"].append(accuracy(model, split.test))
+        log["order"] = None
+    progress.offer(checkpoints, last=True)
+    names = ("epoch", "gradients", "batch_loss", "test_accuracy")
+    return {name: tuple(log[name]) for name in names}
+
+
+def _lost(log: dict[str, Any]) -> bool:
+    return len(log["epoch"]) > 1 and not math.isfinite(log["batch_loss"][-1])
 
 
 def _landing(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from passband.studies.atomic import write
 from passband.studies.record import Configuration
-from passband.studies.store import Store, write
+from passband.studies.store import Store
 from passband.studies.study import Study
 
 FILE = "plan.json"

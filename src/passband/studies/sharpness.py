@@ -2,6 +2,8 @@
 
 import warnings
 
+from torch import Tensor
+
 from passband.errors import UnconvergedWarning
 from passband.operators import Hessian
 from passband.problem import Objective
@@ -16,7 +18,7 @@ def largest(
     rtol: float,
     verify: bool,
     max_matvecs: int | None = None,
-    start: Spectrum | None = None,
+    start: Tensor | None = None,
 ) -> Spectrum:
     """Return the ``k`` largest eigenvalues of the Hessian where the model is now.
 
@@ -42,10 +44,21 @@ def largest(
     return spectrum
 
 
-def kept(spectrum: Spectrum) -> Eigenvalues:
-    """Return the part of a spectrum that is kept in a record."""
+def direction(spectrum: Spectrum) -> Tensor:
+    """Return where the next search begins: all of the answer, nothing of how it was found."""
+    return spectrum.vectors.sum(0)
+
+
+def kept(spectrum: Spectrum, *, vectors: bool = False) -> Eigenvalues:
+    """Return the part of a spectrum that is kept in a record.
+
+    Args:
+        spectrum: What was found.
+        vectors: Keep the eigenvectors too, each as long as all weights together.
+    """
     return Eigenvalues(
         values=tuple(spectrum.values.tolist()),
         errors=tuple(spectrum.errors.tolist()),
         matvecs=spectrum.matvecs,
+        vectors=spectrum.vectors.cpu().numpy() if vectors else None,
     )

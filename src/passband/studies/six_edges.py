@@ -6,6 +6,7 @@ from typing import ClassVar, final
 
 from typing_extensions import override
 
+from passband.studies.checkpoints import NOWHERE, Checkpoints
 from passband.studies.claims import Claim
 from passband.studies.cost import seconds_of
 from passband.studies.exhibits import Exhibit
@@ -65,10 +66,10 @@ class FullBatchTraining(Run):
         return seconds_of(gradients, batch=self.images, widths=(self.side**2, *self.hidden))
 
     @override
-    def measure(self) -> Measurement:
+    def measure(self, checkpoints: Checkpoints = NOWHERE) -> Measurement:
         from passband.studies.six_edges_training import measure  # torch from here on
 
-        return measure(self)
+        return measure(self, checkpoints)
 
 
 @final

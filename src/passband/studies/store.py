@@ -1,80 +1,142 @@
-"""A folder of records: written whole or not at all, found again by configuration."""
+"""A folder of runs: each written whole or not at all, found again by configuration."""
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import rmtree
 from typing import final
 
+from passband.studies import codec
+from passband.studies.atomic import PREVIOUS, TEMPORARY, read_folder, write_folder
 from passband.studies.record import Configuration, Record, name_of
+from passband.studies.unfinished import SUFFIX, Unfinished
+
+DAMAGED = "damaged"
+_OLD = 3600.0
 
 
 @final
 @dataclass(frozen=True)
 class Store:
-    """One JSON file a run, in a folder; merging two stores is copying their files.
+    """One folder a run, named by its configuration; merging two stores is copying their folders.
 
-    A file is written beside its place and renamed into it, so a crash leaves the old file or
-    the new one. A file that cannot be read as the record its name promises counts as missing
-    and is reported.
+    A folder is written beside its place and renamed into it, so that readers and crashes find
+    the old one or the new one. Every file has a checksum; a run with a file that is missing or
+    not what was written counts as missing and is reported. Nothing is ever locked: runs are
+    deterministic, so two processes that do the same one write the same numbers.
 
     Args:
-        folder: Where the files are; made when the first record is saved.
-        on_unreadable: Told, in a sentence, of each file that counts as missing.
+        folder: Where the runs are; made when the first one is saved.
+        on_unreadable: Told, in a sentence, of each run that counts as missing.
+        repair: Move what is damaged into ``damaged/``, instead of leaving it where it is.
     """
 
     folder: Path
     on_unreadable: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    repair: bool = False
 
     def path(self, configuration: Configuration) -> Path:
-        """Return where the record of a configuration is, or would be."""
-        return self.folder / f"{name_of(configuration)}.json"
+        """Return where a finished run is, or would be."""
+        return self.folder / name_of(configuration)
 
-    def save(self, record: Record) -> Path:
-        """Write a record, replacing an older one of the same configuration."""
+    def unfinished(self, configuration: Configuration) -> Unfinished:
+        """Return what a run leaves behind until it is finished."""
+        return Unfinished(self.folder / (name_of(configuration) + SUFFIX))
+
+    def save(self, record: Record, attachments: Mapping[str, bytes] | None = None) -> Path:
+        """Write a run, replacing an older one of the same configuration.
+
+        Args:
+            record: What to write.
+            attachments: Further files, by name.
+
+        Raises:
+            OSError: It cannot be written; an older one is still there.
+            MissingExtraError: ``polars`` or ``safetensors`` is not installed.
+        """
         path = self.path(record.configuration)
-        write(path, record.to_json())
+        write_folder(path, codec.pack(record, attachments))
         return path
 
     def load(self, configuration: Configuration) -> Record | None:
         """Return the record of a configuration, or None if there is none that can be read."""
-        return self._read(self.path(configuration))
+        return self.read(self.path(configuration))
 
     def __iter__(self) -> Iterator[Record]:
-        """Iterate over every readable record, in the order of file names."""
-        for path in sorted(self.folder.glob("*.json")):
-            if record := self._read(path):
+        """Iterate over every readable record, in the order of names."""
+        for path in self.finished():
+            if record := self.read(path):
                 yield record
 
-    def _read(self, path: Path) -> Record | None:
+    def finished(self) -> list[Path]:
+        """Return the folders of finished runs, readable or not, in the order of names."""
+        return sorted(path.parent for path in self.folder.glob(f"[!.]*/{codec.RUN}"))
+
+    def interrupted(self) -> list[Unfinished]:
+        """Return what unfinished runs have left behind, in the order of names."""
+        return [Unfinished(path) for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}"))]
+
+    def read(self, path: Path) -> Record | None:
+        """Return the record in a folder, or None if there is none that can be read."""
         try:
-            record = Record.from_json(path.read_text(encoding="utf-8"))
-            if record.name != path.stem:
-                raise ValueError(f"its content belongs into {record.name}.json.")
-        except FileNotFoundError:
-            return None
-        except (ValueError, OSError) as error:  # a wrong encoding is a ValueError too
-            self.on_unreadable(f"{path} cannot be used: {error}")
+            record = codec.unpack(read_folder(path, _files))
+            if record.name != path.name:
+                raise ValueError(f"its content belongs into {record.name}.")
+        except (ValueError, OSError) as error:
+            if isinstance(error, FileNotFoundError) and not path.is_dir():
+                return None
+            self._report(path, error)
             return None
         return record
 
+    def _report(self, path: Path, error: Exception) -> None:
+        where = ""
+        damaged = isinstance(error, ValueError | FileNotFoundError)
+        if self.repair and damaged and (moved := self.set_aside(path)):
+            where = f" It is now in {moved}."
+        self.on_unreadable(f"{path} cannot be used: {error}{where}")
 
-def write(path: Path, text: str) -> None:
-    """Write a text file atomically: readers see the old content or the new, never half of it.
+    def set_aside(self, path: Path) -> Path | None:
+        """Move a folder into ``damaged/``; return where, or None if it cannot be moved."""
+        damaged = self.folder / DAMAGED
+        try:
+            damaged.mkdir(exist_ok=True)
+            for i in itertools.count(1):
+                target = damaged / f"{path.name}.{i}"
+                if not target.exists():
+                    return path.rename(target)
+        except OSError:
+            pass
+        return None
 
-    Raises:
-        OSError: The folder cannot be made or written to, or the disk is full.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    def prune(self, *, older_than: float = _OLD) -> list[Path]:
+        """Remove ``damaged/``, and what processes that were killed while writing left behind.
+
+        Args:
+            older_than: Seconds; younger leftovers may belong to a process that still writes.
+
+        Returns:
+            What was removed.
+        """
+        removed = [path for path in [self.folder / DAMAGED] if path.is_dir()]
+        for path in self.folder.glob(".*"):
+            ours = path.name.startswith((TEMPORARY, PREVIOUS))
+            if not (ours and time.time() - path.stat().st_mtime > older_than):
+                continue
+            name = path.name.removeprefix(PREVIOUS).rsplit(".", 1)[0]
+            if path.name.startswith(TEMPORARY) or (self.folder / name).is_dir():
+                removed.append(path)
+        for path in removed:
+            rmtree(path, ignore_errors=True)
+        return removed
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """Return ``run.json`` and the files it lists; those that are not there are left out."""
+    found = {codec.RUN: (folder / codec.RUN).read_bytes()}
+    for name in codec.listed(found[codec.RUN])["files"]:
+        if (folder / name).is_file() and Path(name).name == name:
+            found[name] = (folder / name).read_bytes()
+    return found

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar, final
 
+from passband.studies.checkpoints import NOWHERE, Checkpoints
 from passband.studies.claims import Claim
 from passband.studies.exhibits import Exhibit
 from passband.studies.record import Configuration, Measurement, Record
@@ -39,8 +40,13 @@ class Run(ABC):
         """Expected seconds of one core, roughly: to order runs and to estimate what remains."""
 
     @abstractmethod
-    def measure(self) -> Measurement:
-        """Do the work. Deterministic: the same configuration gives the same numbers."""
+    def measure(self, checkpoints: Checkpoints = NOWHERE) -> Measurement:
+        """Do the work. Deterministic: the same configuration gives the same numbers.
+
+        Args:
+            checkpoints: Where a long run keeps how far it is, and finds it after an
+                interruption; it then goes on bit by bit as if there had been none.
+        """
 
     @final
     def configuration(self) -> Configuration:

@@ -5,6 +5,7 @@ import platform
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from passband import optim
-from passband._shapes import Float
+from passband._shapes import Float, Int
 from passband.errors import SkippedStepWarning
 from passband.studies.images import Images
 from passband.studies.methods import Method
@@ -134,8 +135,15 @@ def shuffled(
     images: Images, *, batch: int, generator: torch.Generator
 ) -> Iterator[tuple[Float[Tensor, "b pixels"], Tensor]]:
     """Yield one pass over the images in a fresh order; the last batch may be smaller."""
-    order = torch.randperm(len(images.y), generator=generator)
-    for chosen in order.split(batch):
+    yield from in_order(images, torch.randperm(len(images.y), generator=generator), batch=batch)
+
+
+def in_order(
+    images: Images, order: Int[Tensor, " n"], *, batch: int, skip: int = 0
+) -> Iterator[tuple[Float[Tensor, "b pixels"], Tensor]]:
+    """Yield the images in an order, from batch ``skip`` on; the last batch may be smaller."""
+    for first in range(skip * batch, len(order), batch):
+        chosen = order[first : first + batch]
         yield images.x[chosen], images.y[chosen]
 
 
@@ -163,6 +171,8 @@ def environment() -> dict[str, str]:
     return {
         "passband": __version__,
         "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "scipy": version("scipy"),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
