@@ -459,8 +459,12 @@ def test_in_hugging_face(tmp_path: Path) -> None:
 
 
 FULL_BATCH: dict[str, Callable[[Any], Any]] = {
-    "gradient descent": lambda p: torch.optim.SGD(p, lr=0.3),
+    "gradient descent": lambda p: torch.optim.SGD(p, lr=0.2),
+    "heavy ball": lambda p: torch.optim.SGD(p, lr=0.2, momentum=0.5),
+    "nesterov": lambda p: torch.optim.SGD(p, lr=0.2, momentum=0.5, nesterov=True),
+    "usam": lambda p: optim.USAM(p, 0.2, 0.01),
     "two-step": lambda p: optim.USAM(p, 0.2, 0.03, steps=2),
+    "hessian": lambda p: optim.HessianUSAM(p, 0.2, 0.02),
     "adam": lambda p: torch.optim.Adam(p, lr=1e-3),
 }
 
@@ -469,14 +473,14 @@ FULL_BATCH: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", FULL_BATCH)
 def test_progressive_sharpening_is_seen_to_stop_at_the_edge(name: str) -> None:
     """Full batch, real images: the ratio rises to one and stays, whatever the optimizer."""
-    images = mnist(train=200, test=0, side=14).train
+    images = mnist(train=150, test=0, side=14).train
     x, y = images.x, nn.functional.one_hot(images.y, 10).float()
     model = perceptron((196, 24, 24, 10), activation=nn.Tanh, seed=0, gain=0.5)
     optimizer = FULL_BATCH[name](model.parameters())
     monitor = quiet(model, half_squared_error, (x, y), optimizer, every=50)
 
     with one_thread(), monitor:
-        for _ in range(1500):
+        for _ in range(1500 if name == "adam" else 900):
 
             def closure() -> Tensor:
                 optimizer.zero_grad()
@@ -494,4 +498,4 @@ def test_progressive_sharpening_is_seen_to_stop_at_the_edge(name: str) -> None:
     assert edge[0].step == first
     # Adam's preconditioner keeps moving, so its edge is a snapshot
     tolerance = 0.05 if name == "adam" else 0.03
-    assert statistics.median(ratios[-12:]) == pytest.approx(1.0, abs=tolerance)
+    assert statistics.median(ratios[-9:]) == pytest.approx(1.0, abs=tolerance)

@@ -5,7 +5,7 @@ from passband.monitor.events import Event, Kind
 from passband.monitor.logs import Numbers, Several, mlflow, tensorboard, wandb
 from passband.monitor.monitor import Monitor
 from passband.monitor.probe import Probe
-from passband.monitor.records import read_records
+from passband.monitor.records import RecordFile, read_records
 
 __all__ = [
     "Event",
@@ -13,6 +13,7 @@ __all__ = [
     "Monitor",
     "Numbers",
     "Probe",
+    "RecordFile",
     "Several",
     "hugging_face_callback",
     "lightning_callback",

@@ -95,7 +95,7 @@ def mlflow() -> Numbers:
     Raises:
         MissingExtraError: MLflow is not installed.
     """
-    require("mlflow", extra="mlflow")
+    require("mlflow", extra="integrations")
     import importlib
 
     client: Any = importlib.import_module("mlflow")
@@ -104,7 +104,11 @@ def mlflow() -> Numbers:
         named = {name.replace("/", "."): value for name, value in numbers.items()}
         client.log_metrics(named, step=step)
 
-    return Numbers(log, lambda text, step: client.set_tag(f"passband.event.{step}", text))
+    def tell(text: str, step: int) -> None:
+        kind, _, message = text.partition(": ")
+        client.set_tag(f"passband.event.{step}.{kind}", message)  # a step may have several
+
+    return Numbers(log, tell)
 
 
 def wandb(run: Any) -> Numbers:
