@@ -59,6 +59,11 @@ COMMANDS = {
         "do one of the studies, all of it or in small",
         "passband run --list",
     ),
+    "runs": Command(
+        "passband.cli.runs",
+        "what is in a folder of runs, two of them compared, all in one table",
+        'passband runs runs/demo --where "momentum=0.9"',
+    ),
     "report": Command(
         "passband.cli.report_command",
         "draw the report of finished runs again, from its records",

@@ -94,8 +94,8 @@ def _alive(process: Any) -> bool:
         return False
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    except (PermissionError, OverflowError):
+    except PermissionError:  # somebody else's
         return True
     return True
