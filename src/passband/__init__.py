@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         trace,
     )
     from passband.transients.matrix_free import Transient, transient
-    from passband.verdict import Suggestion, Verdict, inspect, judge, suggest
+    from passband.verdict import Suggestion, Verdict, inspect, judge, spherical, suggest
 
 __version__ = "0.1.0"
 
@@ -75,6 +75,7 @@ _HOMES = {
     "Verdict": "passband.verdict",
     "inspect": "passband.verdict",
     "judge": "passband.verdict",
+    "spherical": "passband.verdict",
     "suggest": "passband.verdict",
 }
 
@@ -108,6 +109,7 @@ __all__ = [
     "layer_traces",
     "multipliers",
     "optim",
+    "spherical",
     "suggest",
     "trace",
     "transient",

@@ -2,6 +2,18 @@
 
 from passband.verdict.inspection import inspect
 from passband.verdict.judge import Mode, Verdict, judge
+from passband.verdict.spherical import Sphere, Spheres, spherical
 from passband.verdict.suggest import Change, Suggestion, suggest
 
-__all__ = ["Change", "Mode", "Suggestion", "Verdict", "inspect", "judge", "suggest"]
+__all__ = [
+    "Change",
+    "Mode",
+    "Sphere",
+    "Spheres",
+    "Suggestion",
+    "Verdict",
+    "inspect",
+    "judge",
+    "spherical",
+    "suggest",
+]

@@ -73,7 +73,7 @@ def plan(optimizer: Optimizer, objective: Objective, *, gradient_norm: float | N
     owner = group_of_each(optimizer, objective)
     used = sorted(set(owner))
     filters = [filter_of(optimizer, index, gradient_norm=gradient_norm) for index in used]
-    if any(map(_is_preconditioned, filters)):
+    if any(map(is_preconditioned, filters)):
         return _preconditioned(optimizer, objective, filters)
     if all(filter == filters[0] for filter in filters):
         return Plan(filters[0])
@@ -135,7 +135,8 @@ def weight_decays(optimizer: Optimizer, objective: Objective) -> Float[Tensor, "
     return _diagonal(objective, decays)
 
 
-def _is_preconditioned(filter: Filter) -> bool:
+def is_preconditioned(filter: Filter) -> bool:
+    """Whether the curvatures of a filter are preconditioned ones."""
     if isinstance(filter, Measured):
         return any("preconditioned" in note for note in filter.notes)
     return isinstance(filter, Adam | AdamW | NAdam | RMSprop)
