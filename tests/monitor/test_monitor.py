@@ -84,7 +84,9 @@ def trained(
 )
 def test_training_is_bitwise_what_it_is_without(make: Any) -> None:
     state, random, _ = trained(make, 12, watched=False)
-    watched, random_watched, monitor = trained(make, 12, watched=True, every=3, smallest=True)
+    watched, random_watched, monitor = trained(
+        make, 12, watched=True, every=3, smallest=True, spheres=True, batch=8
+    )
 
     assert monitor is not None
     assert len(monitor.probes) == 5
@@ -119,12 +121,49 @@ def test_probes_are_dense_eigenvalues_against_the_edge_of_the_moment() -> None:
         assert probe.gradient_norm == pytest.approx(float(gradient.norm()), rel=1e-5)
         along = float((vectors[:, -1] @ gradient).abs() / gradient.norm())
         assert probe.alignment == pytest.approx(along, abs=1e-2)
-        expected = 0.0
+        expected, mode, along = 0.0, vectors[:, -1].float(), list[float]()
         for x, y in zip(X.split(7), Y.split(7), strict=True):
             batch = pb.Objective(model, MSE, (x, y))
             g = batch.gradient()
             expected += len(x) / 20 * float(g @ (pb.Hessian(batch) @ g) / (g @ g))
+            along.append(float(mode @ (pb.Hessian(batch) @ mode)))
         assert probe.batch_sharpness == pytest.approx(expected, rel=1e-4)
+        ratio = statistics.stdev(along) / float(values[-1])
+        edge = pb.filter_of(optimizer).mean_square_edge(ratio=ratio)
+        # rtol=1e-4 of the value is 1e-2 of the mode, to which the scatter is linear
+        assert probe.mean_square_ratio == pytest.approx(float(values[-1]) / edge, rel=2e-2)
+        assert probe.mean_square_ratio > probe.ratio
+        parts = objective.split(mode)
+        shares = sorted(((float(p @ p), n) for n, p in flat(parts).items()), reverse=True)
+        assert list(probe.layers) == [name for _, name in shares]
+        assert list(probe.layers.values()) == pytest.approx([s for s, _ in shares], abs=1e-2)
+
+
+def flat(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: part.reshape(-1) for name, part in parts.items()}
+
+
+def test_normalized_networks_are_watched_on_their_spheres(tmp_path: Path) -> None:
+    model = network(nn.BatchNorm1d(8))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.05)
+    path = tmp_path / "monitor.jsonl"
+    with quiet(
+        model, MSE, (X, Y), optimizer, every=1, spheres=True, rtol=1e-4, log=path
+    ) as monitor:
+        optimizer.zero_grad()
+        MSE(model(X), Y).backward()
+        optimizer.step()
+        probe = monitor.step()
+
+    assert probe is not None
+    expected = pb.spherical(model, MSE, (X, Y), optimizer, each=False)
+    assert probe.spherical_ratio == pytest.approx(expected.ratio, rel=2e-3)
+    assert probe.effective_lr == pytest.approx({s.name: s.effective_lr for s in expected.spheres})
+    assert list(probe.effective_lr) == ["0.weight"]
+    assert read_records(path)[0] == monitor.probes
+    numbers: dict[str, float] = {}
+    Numbers(lambda n, _: numbers.update(n)).write(probe)
+    assert numbers["passband/effective_lr/0.weight"] == probe.effective_lr["0.weight"]
 
 
 def test_adam_is_judged_by_its_live_preconditioner() -> None:

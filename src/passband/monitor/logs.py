@@ -14,11 +14,12 @@ _LEFT_OUT = {"step", "note", "verified"}
 
 def scalars(probe: Probe) -> dict[str, float]:
     """Return the numbers of a probe that exist, named ``passband/sharpness`` and so on."""
-    numbers = {
-        name: float(value)
-        for name, value in dataclasses.asdict(probe).items()
-        if name not in _LEFT_OUT
-    }
+    numbers: dict[str, float] = {}
+    for name, value in dataclasses.asdict(probe).items():
+        if isinstance(value, dict):
+            numbers |= {f"{name}/{part}": float(number) for part, number in value.items()}
+        elif name not in _LEFT_OUT:
+            numbers[name] = float(value)
     return {f"passband/{name}": value for name, value in numbers.items() if math.isfinite(value)}
 
 

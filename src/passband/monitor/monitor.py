@@ -67,9 +67,12 @@ class Monitor:
             ``every`` and ``seconds`` it alone decides, and is 0.03 if not given.
         samples: Samples of a probe set given as a pair of tensors, drawn once by ``seed``; all if
             not given.
-        batch: Samples a batch of a pair of tensors; the batch sharpness is measured if given.
+        batch: Samples a batch of a pair of tensors; batch sharpness and mean-square ratio are
+            measured if given.
         k: Largest eigenvalues.
         smallest: Measure the smallest eigenvalue too, for saddle leaks.
+        spheres: Measure the curvature on the spheres of scale-invariant weights too, and their
+            effective learning rates: what counts in normalized networks.
         rtol: Relative accuracy of the eigenvalues.
         log: A path, for a file of one JSON object a line; or anything with ``write(record)`` and
             ``close()``; or nothing.
@@ -112,6 +115,7 @@ class Monitor:
         batch: int | None = None,
         k: int = 1,
         smallest: bool = False,
+        spheres: bool = False,
         rtol: float = 1e-2,
         log: Path | str | Log | None = None,
         on_event: OnEvent = "warn",
@@ -131,6 +135,7 @@ class Monitor:
             "k": k,
             "rtol": rtol,
             "smallest": smallest,
+            "spheres": spheres,
             "batches": batch is not None,
             "max_matvecs": max_matvecs,
         }

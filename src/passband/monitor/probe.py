@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
+import statistics
 import warnings
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -16,7 +17,10 @@ from passband.operators import Hessian, LinearOperator
 from passband.problem import Objective
 from passband.spectra import Spectrum, eigenvalues
 from passband.verdict.groups import Felt, Plan, plan, weight_decays
+from passband.verdict.spherical import Frame
+from passband.verdict.tangent import scale_invariant
 
+_LAYERS = 5
 _VERIFY_EVERY = 10  # probes; between them a mode that is new and hidden may be missed
 
 
@@ -40,6 +44,12 @@ class Probe:
         smallest: Smallest eigenvalue, or NaN where it was not asked for.
         alignment: ``|⟨∇f, v₁⟩| / ‖∇f‖``, the share of the gradient along the sharpest mode.
         batch_sharpness: Mean over batches of ``gᵦᵀ Hᵦ gᵦ / ‖gᵦ‖²``, or NaN.
+        mean_square_ratio: Curvature along the sharpest mode over the edge that holds for batches
+            whose curvature scatters as these do, `Filter.mean_square_edge`, or NaN.
+        spherical_ratio: Largest curvature on the spheres of scale-invariant weights, over what
+            the optimizer holds there (`passband.spherical`), or NaN.
+        effective_lr: ``α / ((1 − αω) r²)`` of every scale-invariant weight, by name.
+        layers: Share of every parameter in the sharpest mode, by name, the largest five.
         lr: Learning rate of the first group.
         moved_share: Share of the weights that the ascent moves after rounding, or NaN.
         matvecs: Hessian products spent.
@@ -60,6 +70,10 @@ class Probe:
     smallest: float = math.nan
     alignment: float = math.nan
     batch_sharpness: float = math.nan
+    mean_square_ratio: float = math.nan
+    spherical_ratio: float = math.nan
+    effective_lr: dict[str, float] = dataclasses.field(default_factory=dict[str, float])
+    layers: dict[str, float] = dataclasses.field(default_factory=dict[str, float])
     lr: float = math.nan
     moved_share: float = math.nan
     matvecs: int = 0
@@ -80,6 +94,7 @@ class Prober:
         k: Largest eigenvalues.
         rtol: Relative accuracy of them.
         smallest: Measure the smallest eigenvalue too.
+        spheres: Measure the curvature on the spheres of scale-invariant weights too.
         batches: Measure the batch sharpness too, over the batches of the objective.
         max_matvecs: Most products of a search.
     """
@@ -92,14 +107,17 @@ class Prober:
         k: int,
         rtol: float,
         smallest: bool,
+        spheres: bool,
         batches: bool,
         max_matvecs: int,
     ) -> None:
         self.objective, self.optimizer = objective, optimizer
         self.k, self.rtol, self.max_matvecs = min(k, objective.size), rtol, max_matvecs
         self.smallest, self.batches = smallest and objective.size > 1, batches
+        self.spheres = scale_invariant(objective) if spheres else ()
         self.filter: Filter | None = None
         self.spectrum: Spectrum | None = None
+        self._tangent: Spectrum | None = None
         self._looks = 0
 
     def look(self, step: int) -> Probe:
@@ -115,8 +133,9 @@ class Prober:
         if felt is not None and felt.scale is not None and felt.shift is not None:
             operator = Felt(hessian, scale=felt.scale, shift=felt.shift)
         try:
-            spectrum = self._search(operator)
-            batch_sharpness = self._batch_sharpness() if self.batches else math.nan
+            spectrum = self._search(operator, start=self.spectrum)
+            batch = self._batches(spectrum, felt) if self.batches else _Batches()
+            on_spheres = self._on_spheres(hessian) if self.spheres else _Spheres()
         finally:
             hessian.release()
         self._looks += 1
@@ -140,15 +159,19 @@ class Prober:
             above=sum(value > edge for value in lower) if filter is not None else 0,
             smallest=float(spectrum.values[-1]) if self.smallest else math.nan,
             alignment=along / length if length else 0.0,
-            batch_sharpness=batch_sharpness,
+            batch_sharpness=batch.sharpness,
+            mean_square_ratio=batch.ratio,
+            spherical_ratio=on_spheres.ratio,
+            effective_lr=on_spheres.effective_lr,
+            layers=self._layers(spectrum.vectors[0], felt),
             lr=float(self.optimizer.param_groups[0]["lr"]),
             moved_share=_or_nan(getattr(self.optimizer, "moved_share", None)),
-            matvecs=spectrum.matvecs,
+            matvecs=spectrum.matvecs + on_spheres.matvecs,
             verified=spectrum.verified,
             note=note,
         )
 
-    def _search(self, operator: LinearOperator) -> Spectrum:
+    def _search(self, operator: LinearOperator, *, start: Spectrum | None) -> Spectrum:
         with warnings.catch_warnings():  # the error bar says the same
             warnings.simplefilter("ignore", UnconvergedWarning)
             spectrum = eigenvalues(
@@ -156,7 +179,7 @@ class Prober:
                 k=min(self.k, operator.size // 2) if self.smallest else self.k,
                 which="both" if self.smallest else "largest",
                 rtol=self.rtol,
-                start=self.spectrum,
+                start=start,
                 verify=self._looks % _VERIFY_EVERY == 0,
                 max_matvecs=self.max_matvecs,
                 progress=False,
@@ -177,19 +200,72 @@ class Prober:
             return math.nan
         return gradient_norm / sharpness / max(_norm(self.objective.theta), 1e-300)
 
-    def _batch_sharpness(self) -> float:
-        """Return the mean curvature along batch gradients. One gradient and product a batch."""
-        theta = self.objective.theta
-        total = 0.0
+    def _batches(self, spectrum: Spectrum, felt: Plan | None) -> "_Batches":
+        """Return how curvature differs from batch to batch. A gradient and two products each.
+
+        Along a batch's own gradient that is the batch sharpness; along the sharpest mode, mean
+        and standard deviation are what the mean-square edge is a function of.
+        """
+        theta, mode = self.objective.theta, spectrum.vectors[0]
+        sharpness, along, weights = 0.0, list[float](), list[float]()
         for weight, loss in self.objective.batches():
             at = theta.clone().requires_grad_()
             _, gradient = loss.differentiate(at, create_graph=True)
+            if not gradient.requires_grad:  # the loss is linear in the weights
+                continue
             direction = gradient.detach()
             square = float((direction * direction).sum())
             if square > 0:
-                (product,) = torch.autograd.grad(gradient, at, direction)
-                total += weight * float((direction * product).sum()) / square
-        return total
+                (product,) = torch.autograd.grad(gradient, at, direction, retain_graph=True)
+                sharpness += weight * float((direction * product).sum()) / square
+            (product,) = torch.autograd.grad(gradient, at, mode)
+            along.append(float((mode * product).sum()))
+            weights.append(weight)
+        if len(along) < 2 or felt is None or felt.scale is not None:
+            return _Batches(sharpness)
+        mean = math.fsum(w * c for w, c in zip(weights, along, strict=True))
+        edge = felt.filter.mean_square_edge(
+            ratio=statistics.stdev(along) / abs(mean) if mean else 0
+        )
+        return _Batches(sharpness, mean / edge if edge > 0 else math.nan)
+
+    def _on_spheres(self, hessian: Hessian) -> "_Spheres":
+        """Return where the optimizer stands on the spheres of scale-invariant weights."""
+        try:
+            frame = Frame.of(self.objective, self.optimizer, self.spheres)
+        except NotAFilterError:
+            return _Spheres()
+        operator = frame.operator(self.objective, hessian)
+        spectrum = self._search(operator, start=self._tangent)
+        self._tangent = dataclasses.replace(spectrum, unfinished=None)
+        weights = self.objective.split(self.objective.theta)
+        effective = {n: lr / _norm(weights[n]) ** 2 for n, lr in frame.learning_rates.items()}
+        return _Spheres(float(spectrum.values[0]) / frame.edge, effective, spectrum.matvecs)
+
+    def _layers(self, mode: Tensor, felt: Plan | None) -> dict[str, float]:
+        """Return the largest shares of parameters in a mode."""
+        if felt is not None and felt.scale is not None:
+            mode = mode * felt.scale.sqrt()
+        parts = self.objective.split(mode)
+        whole = max(float((mode * mode).sum()), 1e-300)
+        shares = {name: float((part * part).sum()) / whole for name, part in parts.items()}
+        largest = sorted(shares, key=lambda name: -shares[name])[:_LAYERS]
+        return {name: shares[name] for name in largest}
+
+
+class _Batches(NamedTuple):
+    """How the curvature of batches compares with the filter."""
+
+    sharpness: float = math.nan
+    ratio: float = math.nan
+
+
+class _Spheres(NamedTuple):
+    """Where training stands on its spheres."""
+
+    ratio: float = math.nan
+    effective_lr: dict[str, float] = {}  # noqa: RUF012
+    matvecs: int = 0
 
 
 def _norm(v: Tensor) -> float:

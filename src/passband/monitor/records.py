@@ -47,6 +47,8 @@ def _entries(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _number(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _number(part) for key, part in value.items()}
     return math.nan if value is None else value
 
 
@@ -88,8 +90,10 @@ class RecordFile:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    plain = {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in entry.items()
-    }
-    return json.dumps(plain, ensure_ascii=False) + "\n"
+    return json.dumps(_plain(entry), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
