@@ -25,6 +25,7 @@ def main(arguments: Sequence[str]) -> int:
         out: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
         quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
         seeds: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
+        data: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
         jobs: int = default_jobs(),
         backend: Backend = "loky",
         retries: int = 0,
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 
           passband run --list                    # what there is
           passband run one-gradient --quick      # everything in small
+          passband run filters --data fashion    # arXiv 2510.09034 on whole data sets
           passband report runs/one-gradient      # draw the report again
 
         Args:
@@ -46,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
             out: Folder of records and report; runs/NAME if not given.
             quick: Smaller images, networks and trainings.
             seeds: Seeds of the small-batch runs; the study's own number if not given.
+            data: Images of `filters`: subset (no download), mnist, fashion or cifar10.
             jobs: Processes, each on one core.
             backend: Where runs are done: processes here, or a Ray or Dask cluster.
             retries: How often a run that fails is tried again.
@@ -58,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
                 f"no study {name!r}{closest(name, PROGRAMS)}. Known: {', '.join(PROGRAMS)}."
             )
         return run_studies(
-            PROGRAMS[name].studies(quick=quick, seeds=seeds),
+            PROGRAMS[name].made(quick=quick, seeds=seeds, data=data),
             out=Path("runs") / name if out is None else out,
             jobs=jobs,
             policy=Policy(

@@ -8,6 +8,7 @@ from passband.studies.demo import demo_studies
 from passband.studies.execute import execute
 from passband.studies.filters_at_work import FiltersAtWork
 from passband.studies.one_gradient import EqualGradients, SameEdge
+from passband.studies.paper import PaperFilters
 from passband.studies.plan import Plan
 from passband.studies.programs import PROGRAMS, Program
 from passband.studies.record import Eigenvalues, Measurement, Record
@@ -16,7 +17,14 @@ from passband.studies.store import Store
 from passband.studies.study import Run, Study
 
 STUDIES: dict[str, type[Study]] = {
-    study.name: study for study in (SixEdges, FiltersAtWork, SameEdge, EqualGradients)
+    study.name: study
+    for study in (
+        SixEdges,
+        FiltersAtWork,
+        SameEdge,
+        EqualGradients,
+        PaperFilters,
+    )
 }
 """Every study by its name; a new one is added here."""
 
@@ -32,6 +40,7 @@ __all__ = [
     "FiltersAtWork",
     "Measurement",
     "Outcome",
+    "PaperFilters",
     "Plan",
     "Policy",
     "Program",

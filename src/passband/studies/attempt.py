@@ -93,7 +93,7 @@ def _measured(run: Run, store: Store, unfinished: Unfinished, policy: Policy) ->
 
     configuration = run.configuration()
     with one_thread():
-        place = environment()
+        place = environment(run.device)
         unfinished.begin(configuration, place)
         checkpoints = Checkpoints(
             unfinished.folder,

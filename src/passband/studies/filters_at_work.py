@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from typing_extensions import override
 
@@ -17,6 +17,8 @@ from passband.studies.study import Run, Study
 
 LEARNED = 0.5
 """Test accuracy of a run that learned something; chance is 0.1."""
+
+CLASSES = 10
 
 SGD = Method(name="SGD", family="sgd", lr=0.01)
 
@@ -66,6 +68,30 @@ class SmallBatchTraining(Run):
         from passband.studies.filters_at_work_training import measure  # torch from here on
 
         return measure(self, checkpoints)
+
+    def load(self) -> Any:
+        """Return the training and test images."""
+        from passband.studies.images import mnist
+
+        return mnist(train=self.train, test=self.test, side=self.side)
+
+    def network(self) -> Any:
+        """Return the network with its initial weights."""
+        from torch import nn
+
+        from passband.studies.training import perceptron
+
+        widths = (self.side**2, *self.hidden, CLASSES)
+        return perceptron(widths, activation=nn.ReLU, seed=self.seed)
+
+    def pieces(self, images: Any) -> Any:
+        """Return images as the whole loss is computed from them: at once, or in pieces."""
+        return images.x, images.y
+
+    def watch(self, epoch: int, model: Any, split: Any) -> dict[str, float]:
+        """Return what else is measured after an epoch; nothing here."""
+        del epoch, model, split
+        return {}
 
 
 @final

@@ -35,11 +35,11 @@ def grouped(records: Iterable[Record]) -> Groups:
 
 
 def filters_at_work_exhibits(
-    records: Sequence[Record], *, key: str = "filters-at-work"
+    records: Sequence[Record], *, key: str = "filters-at-work", setting: str = ""
 ) -> list[Exhibit]:
-    """Return the exhibits of at least one record."""
+    """Return the exhibits of at least one record; captions begin with the setting."""
     groups = grouped(records)
-    setting = _setting(records)
+    setting = setting or _setting(records)
     return [
         _landed(groups, setting, key),
         _table(groups, setting, key),

@@ -1,6 +1,7 @@
 """The training of `passband.studies.filters_at_work`: shuffled batches, then the spectrum."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from passband.errors import NonFiniteError
 from passband.problem import Objective
 from passband.studies.checkpoints import NOWHERE, Checkpoints
 from passband.studies.filters_at_work import SmallBatchTraining
-from passband.studies.images import Split, mnist
+from passband.studies.images import Split
 from passband.studies.progress import Progress
 from passband.studies.record import Measurement
 from passband.studies.sharpness import kept, largest
@@ -21,10 +22,8 @@ from passband.studies.training import (
     in_order,
     one_thread,
     optimizer_of,
-    perceptron,
 )
 
-CLASSES = 10
 VALUES = 3
 
 
@@ -35,19 +34,20 @@ def measure(run: SmallBatchTraining, checkpoints: Checkpoints = NOWHERE) -> Meas
     added outside the ascent and is part of the filter (its edge), not of the curvature.
     """
     with one_thread():
-        split = mnist(train=run.train, test=run.test, side=run.side)
-        model = perceptron((run.side**2, *run.hidden, CLASSES), activation=nn.ReLU, seed=run.seed)
+        split, model = run.load(), run.network()
         generator = torch.Generator().manual_seed(run.seed)
         progress = Progress(model, optimizer_of(run.method, model), generator)
         if not progress.resume(checkpoints):
             progress.log = _beginning(accuracy(model, split.test))
         series = _train(run, progress, split, checkpoints)
+        extra: dict[str, float] = progress.log["extra"]
         try:
-            return _landing(run, model, (split.train.x, split.train.y), series)
+            landing = _landing(run, model, run.pieces(split.train), series)
+            return replace(landing, metrics={**landing.metrics, **extra})
         except NonFiniteError:
             note = f"The training diverged in epoch {series['epoch'][-1]:.0f}."
             costs = _costs(run, series["gradients"][-1])
-            return Measurement(metrics=costs, series=series, notes=(note,))
+            return Measurement(metrics=costs | extra, series=series, notes=(note,))
 
 
 def _beginning(start: float) -> dict[str, Any]:
@@ -58,6 +58,7 @@ def _beginning(start: float) -> dict[str, Any]:
         "test_accuracy": [start],
         "order": None,
         "seen": [],
+        "extra": {},
     }
 
 
@@ -82,6 +83,8 @@ def _train(
         log["batch_loss"].append(sum(seen) / len(seen))
         log["test_accuracy"].append(accuracy(model, split.test))
         log["order"] = None
+        if not _lost(log):
+            log["extra"] |= run.watch(round(log["epoch"][-1]), model, split)
     progress.offer(checkpoints, last=True)
     names = ("epoch", "gradients", "batch_loss", "test_accuracy")
     return {name: tuple(log[name]) for name in names}

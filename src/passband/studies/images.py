@@ -31,10 +31,11 @@ class Images:
 @final
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Training and test images; no image is in both."""
+    """Training and test images, and others for choosing; no image is in two of them."""
 
     train: Images
     test: Images
+    validation: Images | None = None
 
 
 def mnist(*, train: int, test: int, side: int = SIDE, seed: int = 0) -> Split:

@@ -1,7 +1,8 @@
 """What one command measures: studies by name, in full and in small."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, final, runtime_checkable
+from typing import final
 
 from passband.studies.demo import demo_studies
 from passband.studies.one_gradient import (
@@ -10,16 +11,12 @@ from passband.studies.one_gradient import (
     SameEdge,
     SameEdgeTraining,
 )
+from passband.studies.paper import DATA
+from passband.studies.paper_programs import paper_studies
 from passband.studies.study import Study
 
-
-@runtime_checkable
-class Studies(Protocol):
-    """Makes the studies of a program."""
-
-    def __call__(self, *, quick: bool = False, seeds: int | None = None) -> tuple[Study, ...]:
-        """Return them, smaller if ``quick``; ``seeds`` are those of small-batch runs."""
-        ...
+Studies = Callable[..., tuple[Study, ...]]
+"""Makes studies from ``quick``, ``seeds`` and, where there is a choice, ``data``."""
 
 
 @final
@@ -30,10 +27,25 @@ class Program:
     Attributes:
         summary: What they show and how long they take, in one line.
         studies: Makes them.
+        data: The images that can be chosen, first those that are taken if nothing is said.
     """
 
     summary: str
     studies: Studies
+    data: tuple[str, ...] = ()
+
+    def made(self, *, quick: bool, seeds: int | None, data: str | None) -> tuple[Study, ...]:
+        """Return the studies.
+
+        Raises:
+            ValueError: ``data`` cannot be chosen, or ``seeds`` is not a positive number.
+        """
+        if data is None:
+            return self.studies(quick=quick, seeds=seeds)
+        if data not in self.data:
+            known = f"one of {', '.join(self.data)}" if self.data else "left out for this study"
+            raise ValueError(f"`data` must be {known}; got {data!r}.")
+        return self.studies(quick=quick, seeds=seeds, data=data)
 
 
 def one_gradient_studies(*, quick: bool = False, seeds: int | None = None) -> tuple[Study, ...]:
@@ -69,6 +81,12 @@ def one_gradient_studies(*, quick: bool = False, seeds: int | None = None) -> tu
 
 
 PROGRAMS: dict[str, Program] = {
+    "filters": Program(
+        "arXiv 2510.09034 on real images, and what it leaves open (about 25 minutes on 2 cores; "
+        "--data mnist, fashion: hours; cifar10: a GPU)",
+        paper_studies,
+        data=DATA,
+    ),
     "demo": Program(
         "six optimizers at their edges, four on small batches (about 5 minutes on 2 cores)",
         demo_studies,

@@ -30,6 +30,11 @@ class Run(ABC):
     seed: int = 0
 
     @property
+    def device(self) -> str:
+        """Where it computes, as torch calls it."""
+        return "cpu"
+
+    @property
     @abstractmethod
     def label(self) -> str:
         """What tells this run from the others of its study, for people."""

@@ -19,6 +19,8 @@ from passband.studies.images import Images
 from passband.studies.methods import Method
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+_AT_ONCE = 2000
+"""Images that go through a network together where no gradient is needed."""
 
 
 def perceptron(
@@ -149,8 +151,11 @@ def in_order(
 
 def accuracy(model: nn.Module, images: Images) -> float:
     """Return the fraction of images whose largest output is their label."""
+    right = 0
     with torch.no_grad():
-        return float((model(images.x).argmax(dim=1) == images.y).float().mean())
+        for x, y in zip(images.x.split(_AT_ONCE), images.y.split(_AT_ONCE), strict=True):
+            right += int((model(x).argmax(dim=1) == y).sum())
+    return float(torch.tensor(right / len(images.y), dtype=torch.float32))
 
 
 @contextmanager
@@ -164,9 +169,12 @@ def one_thread() -> Generator[None]:
         torch.set_num_threads(threads)
 
 
-def environment() -> dict[str, str]:
+def environment(device: str = "cpu") -> dict[str, str]:
     """Return what may explain a last digit."""
     from passband import __version__
+
+    if device != "cpu":
+        device = f"{device}: {torch.cuda.get_device_name(device)}"
 
     return {
         "passband": __version__,
@@ -177,5 +185,5 @@ def environment() -> dict[str, str]:
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "threads": str(torch.get_num_threads()),
-        "device": "cpu",
+        "device": device,
     }
