@@ -3,13 +3,26 @@
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, final
+from typing import Any, Protocol, final, runtime_checkable
 
 from passband.errors import require
 from passband.monitor.events import Event
 from passband.monitor.probe import Probe
 
 _LEFT_OUT = {"step", "note", "verified"}
+
+
+@runtime_checkable
+class Log(Protocol):
+    """Where probes and events go."""
+
+    def write(self, record: Probe | Event) -> None:
+        """Take in one record."""
+        ...
+
+    def close(self) -> None:
+        """Finish."""
+        ...
 
 
 def scalars(probe: Probe) -> dict[str, float]:

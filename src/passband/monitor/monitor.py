@@ -3,43 +3,32 @@
 import dataclasses
 import time
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, final, runtime_checkable
+from typing import Any, Literal, final
 
-import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from passband.errors import MonitorWarning
 from passband.filters import Filter
 from passband.monitor.events import Event, Watch
+from passband.monitor.logs import Log
 from passband.monitor.probe import Probe, Prober
+from passband.monitor.probe_set import is_pair, out_of_memory, plain, probe_set
 from passband.monitor.records import RecordFile
 from passband.monitor.schedule import Schedule
+from passband.monitor.shares import Shares
 from passband.problem import Objective
+from passband.problem.sharded import is_fully_sharded
 
 OnEvent = Literal["warn", "stop", "silent"] | Callable[[Event], object]
 
 _PATIENCE = 3  # failures in a row after which probes are given up
 _SMALLEST_BATCH = 1
 _GRADIENTS = 50  # that a first probe is worth: about 20 products of 2.5 each
-
-
-@runtime_checkable
-class Log(Protocol):
-    """Where probes and events go."""
-
-    def write(self, record: Probe | Event) -> None:
-        """Take in one record."""
-        ...
-
-    def close(self) -> None:
-        """Finish."""
-        ...
 
 
 @final
@@ -53,7 +42,9 @@ class Monitor:
     as without. A probe that fails is recorded and never ends the training; out of memory it is
     tried again with smaller batches.
 
-    With several processes, only the first one looks and writes.
+    With several processes the first one looks and writes, at a probe set of its own, while the
+    others wait for it; or all look together, each at its share (``distributed``), and the first
+    writes.
 
     Args:
         model: The network that is trained.
@@ -77,6 +68,9 @@ class Monitor:
         log: A path, for a file of one JSON object a line; or anything with ``write(record)`` and
             ``close()``; or nothing.
         on_event: ``"warn"``; ``"stop"``, which sets ``should_stop``; ``"silent"``; or a function.
+        distributed: ``data`` is this process's share of the probe set, of any size, and all
+            processes measure together, with the same options. Models sharded by ``fully_shard``
+            need it and have it.
         step: Steps done before, where training goes on from a checkpoint.
         seed: Of the probe set.
         max_matvecs: Most products of a probe.
@@ -119,6 +113,7 @@ class Monitor:
         rtol: float = 1e-2,
         log: Path | str | Log | None = None,
         on_event: OnEvent = "warn",
+        distributed: bool = False,
         step: int = 0,
         seed: int = 0,
         max_matvecs: int = 60,
@@ -130,8 +125,16 @@ class Monitor:
             budget = 0.03
         self.schedule = Schedule(every, seconds, budget)
         self._model, self._loss, self._optimizer = model, loss, optimizer
-        self._data, self._batch = _probe_set(data, samples, seed), batch
+        self._data, self._batch = probe_set(data, samples, seed), batch
+        started = dist.is_available() and dist.is_initialized()
+        if distributed and not started:
+            raise ValueError(
+                "`distributed` needs processes: start with `torchrun`, and call "
+                "`torch.distributed.init_process_group()` first."
+            )
+        self._shares = Shares(started and (distributed or is_fully_sharded(model)))
         self._options: dict[str, Any] = {
+            "shares": self._shares,
             "k": k,
             "rtol": rtol,
             "smallest": smallest,
@@ -140,7 +143,7 @@ class Monitor:
             "max_matvecs": max_matvecs,
         }
         self._on_event, self._watch = on_event, Watch()
-        self._first = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+        self._first = not started or dist.get_rank() == 0
         self._log: Log | None = None
         if self._first:
             file = isinstance(log, Path | str)
@@ -149,14 +152,14 @@ class Monitor:
         self.events: list[Event] = []
         self.steps, self.should_stop = step, False
         self._failures = 0
-        self._prober: Prober | None = self._made() if self._first else None
+        self._prober: Prober | None = self._made() if self._first or self._shares.several else None
         self._ahead = step > 0 and isinstance(self._log, RecordFile) and self._log.last == step
 
     def __enter__(self) -> "Monitor":
         """Look once before the first step, unless a budget must be earned first."""
         if self.schedule.budget is not None:
             self._expect()
-        if not self._ahead and self.schedule.due(self.steps):
+        if self._due() and not self._shares.first(self._ahead):
             self.look()
         return self
 
@@ -175,14 +178,20 @@ class Monitor:
             The probe, if there was one.
         """
         self.steps += 1
-        return self.look() if self.schedule.due(self.steps) else None
+        return self.look() if self._due() else None
+
+    def _due(self) -> bool:
+        """Whether to look now: all processes or none."""
+        due = self.schedule.due(self.steps)
+        timed = self.schedule.seconds is not None or self.schedule.budget is not None
+        return self._shares.first(due) if timed else due
 
     def look(self) -> Probe | None:
         """Look now, whatever the schedule says; None where it failed."""
         if self._prober is None:
             return None
         began = time.perf_counter()
-        with _plain():
+        with plain():
             probe, failure = self._attempt(began)
         seconds = time.perf_counter() - began
         self.schedule.done(self.steps, seconds)
@@ -214,7 +223,7 @@ class Monitor:
         if self._prober is None:
             return
         began = time.perf_counter()
-        with _plain():
+        with plain():
             self._prober.objective.value_and_gradient()
         seconds = time.perf_counter() - began
         self.schedule.spent += seconds
@@ -223,25 +232,27 @@ class Monitor:
     def _attempt(self, began: float) -> tuple[Probe | None, str]:
         """Probe; out of memory, again with half the batch, down to single samples."""
         while self._prober is not None:
+            probe, error = None, None
             try:
                 probe = self._prober.look(self.steps)
+            except Exception as failed:
+                error = failed
+            errors = [e for e in self._shares.agreed(error) if e is not None]
+            if probe is not None and not errors:
                 return dataclasses.replace(probe, seconds=time.perf_counter() - began), ""
-            except KeyboardInterrupt:
-                raise
-            except Exception as error:
-                smaller = self._smaller() if _out_of_memory(error) else None
-                if smaller is None:
-                    line = (str(error).splitlines() or [""])[0]
-                    return None, f"the probe failed: {type(error).__name__}: {line}"
-                previous = self._prober.spectrum
-            self._batch = smaller
+            worst = next(filter(out_of_memory, errors), error or errors[0])
+            smaller = self._smaller() if out_of_memory(worst) else None
+            if not any(self._shares.gathered(lambda now=smaller: now is not None)):
+                line = (str(worst).splitlines() or [""])[0]
+                return None, f"the probe failed: {type(worst).__name__}: {line}"
+            previous, self._batch = self._prober.spectrum, smaller or self._batch
             self._prober = self._made()
             self._prober.spectrum = previous
         return None, "the probe failed."
 
     def _smaller(self) -> int | None:
         """Return half the size of the batches, with a word about it; None where it is one."""
-        if not _is_pair(self._data):
+        if not is_pair(self._data):
             return None
         now = self._batch or len(self._data[0])
         smaller = max(now // 2, _SMALLEST_BATCH)
@@ -256,10 +267,10 @@ class Monitor:
         held = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
         while True:
             data = self._data
-            if self._batch is not None and _is_pair(data):
+            if self._batch is not None and is_pair(data):
                 data = list(zip(*(part.split(self._batch) for part in data), strict=True))
             try:
-                with _plain():
+                with plain():
                     objective = Objective(
                         self._model,
                         self._loss,
@@ -268,7 +279,7 @@ class Monitor:
                     )
                 return Prober(objective, self._optimizer, **self._options)
             except Exception as error:
-                smaller = self._smaller() if _out_of_memory(error) else None
+                smaller = self._smaller() if out_of_memory(error) else None
                 if smaller is None:
                     raise
             self._batch = smaller
@@ -280,7 +291,7 @@ class Monitor:
             self._on_event(event)
         elif self._on_event == "stop":
             self.should_stop = self.should_stop or event.kind in {"past", "leak", "outside"}
-        elif self._on_event == "warn":
+        elif self._on_event == "warn" and self._first:
             warnings.warn(f"step {event.step}: {event.message}", MonitorWarning, stacklevel=4)
 
     def _write(self, record: Probe | Event) -> None:
@@ -291,36 +302,3 @@ class Monitor:
         except OSError as error:  # a full disk must not end the training
             self._log = None
             warnings.warn(f"the monitor stops writing: {error}", MonitorWarning, stacklevel=4)
-
-
-def _probe_set(data: Any, samples: int | None, seed: int) -> Any:
-    if samples is None:
-        return data
-    if not samples >= 1:
-        raise ValueError(f"`samples` must be 1 or more; got {samples!r}.")
-    if not _is_pair(data):
-        raise ValueError("`samples` needs data as a pair of tensors; got something else.")
-    x, y = data
-    chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:samples]
-    return x[chosen.to(x.device)], y[chosen.to(y.device)]
-
-
-def _is_pair(data: Any) -> bool:
-    return isinstance(data, tuple) and len(data) == 2 and all(isinstance(d, Tensor) for d in data)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "memory" in str(error).lower()
-    )
-
-
-@contextmanager
-def _plain() -> Generator[None]:
-    """Keep gradient mode and autocast of the training loop away from the probe."""
-    with torch.enable_grad(), torch.autocast("cpu", enabled=False):
-        if not torch.cuda.is_available():
-            yield
-            return
-        with torch.autocast("cuda", enabled=False):
-            yield

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from passband.errors import NotAFilterError, UnconvergedWarning
 from passband.filters import Filter
+from passband.monitor.shares import Shares
 from passband.operators import Hessian, LinearOperator
 from passband.problem import Objective
 from passband.spectra import Spectrum, eigenvalues
@@ -97,6 +98,7 @@ class Prober:
         spheres: Measure the curvature on the spheres of scale-invariant weights too.
         batches: Measure the batch sharpness too, over the batches of the objective.
         max_matvecs: Most products of a search.
+        shares: Who measures.
     """
 
     def __init__(
@@ -110,11 +112,13 @@ class Prober:
         spheres: bool,
         batches: bool,
         max_matvecs: int,
+        shares: Shares,
     ) -> None:
         self.objective, self.optimizer = objective, optimizer
         self.k, self.rtol, self.max_matvecs = min(k, objective.size), rtol, max_matvecs
         self.smallest, self.batches = smallest and objective.size > 1, batches
-        self.spheres = scale_invariant(objective) if spheres else ()
+        self._shares = shares
+        self.spheres = self._spheres() if spheres else ()
         self.filter: Filter | None = None
         self.spectrum: Spectrum | None = None
         self._tangent: Spectrum | None = None
@@ -122,20 +126,20 @@ class Prober:
 
     def look(self, step: int) -> Probe:
         """Measure. Costs a gradient and the products of a warm search, 5 to 15 as a rule."""
-        loss, gradient = self.objective.value_and_gradient()
+        loss, gradient = self._shares.value_and_gradient(self.objective)
         decays = weight_decays(self.optimizer, self.objective)
         if bool(decays.any()):
             gradient = gradient + decays * self.objective.theta
         norm = _norm(gradient)
         felt, note = self._plan(norm)
         hessian = Hessian(self.objective)
-        operator: LinearOperator = hessian
+        whole = operator = self._shares.whole(hessian)
         if felt is not None and felt.scale is not None and felt.shift is not None:
-            operator = Felt(hessian, scale=felt.scale, shift=felt.shift)
+            operator = Felt(whole, scale=felt.scale, shift=felt.shift)
         try:
             spectrum = self._search(operator, start=self.spectrum)
             batch = self._batches(spectrum, felt) if self.batches else _Batches()
-            on_spheres = self._on_spheres(hessian) if self.spheres else _Spheres()
+            on_spheres = self._on_spheres(whole) if self.spheres else _Spheres()
         finally:
             hessian.release()
         self._looks += 1
@@ -206,30 +210,41 @@ class Prober:
         Along a batch's own gradient that is the batch sharpness; along the sharpest mode, mean
         and standard deviation are what the mean-square edge is a function of.
         """
-        theta, mode = self.objective.theta, spectrum.vectors[0]
-        sharpness, along, weights = 0.0, list[float](), list[float]()
-        for weight, loss in self.objective.batches():
-            at = theta.clone().requires_grad_()
-            _, gradient = loss.differentiate(at, create_graph=True)
-            if not gradient.requires_grad:  # the loss is linear in the weights
-                continue
-            direction = gradient.detach()
-            square = float((direction * direction).sum())
-            if square > 0:
-                (product,) = torch.autograd.grad(gradient, at, direction, retain_graph=True)
-                sharpness += weight * float((direction * product).sum()) / square
-            (product,) = torch.autograd.grad(gradient, at, mode)
-            along.append(float((mode * product).sum()))
-            weights.append(weight)
+        mode = spectrum.vectors[0]
+        rows = [row for part in self._shares.gathered(lambda: self._rows(mode)) for row in part]
+        samples = math.fsum(count for count, _, _ in rows)
+        sharpness = math.fsum(count * own for count, own, _ in rows) / samples
+        along = [curvature for _, _, curvature in rows]
         if len(along) < 2 or felt is None or felt.scale is not None:
             return _Batches(sharpness)
-        mean = math.fsum(w * c for w, c in zip(weights, along, strict=True))
+        mean = math.fsum(count * curvature for count, _, curvature in rows) / samples
         edge = felt.filter.mean_square_edge(
             ratio=statistics.stdev(along) / abs(mean) if mean else 0
         )
         return _Batches(sharpness, mean / edge if edge > 0 else math.nan)
 
-    def _on_spheres(self, hessian: Hessian) -> "_Spheres":
+    def _rows(self, mode: Tensor) -> list[tuple[float, float, float]]:
+        """Return samples, sharpness along its gradient, and along the mode, of every batch."""
+        theta, rows = self.objective.theta, list[tuple[float, float, float]]()
+        for weight, loss in self.objective.batches():
+            at, own, curvature = theta.clone().requires_grad_(), 0.0, 0.0
+            _, gradient = loss.differentiate(at, create_graph=True)
+            if gradient.requires_grad:  # otherwise the loss is linear in the weights
+                direction = gradient.detach()
+                if (square := float((direction * direction).sum())) > 0:
+                    (product,) = torch.autograd.grad(gradient, at, direction, retain_graph=True)
+                    own = float((direction * product).sum()) / square
+                (product,) = torch.autograd.grad(gradient, at, mode)
+                curvature = float((mode * product).sum())
+            rows.append((weight * self.objective.samples, own, curvature))
+        return rows
+
+    def _spheres(self) -> tuple[str, ...]:
+        """Return the scale-invariant weights on which all processes agree."""
+        every = self._shares.gathered(lambda: scale_invariant(self.objective))
+        return tuple(name for name in every[0] if all(name in names for names in every))
+
+    def _on_spheres(self, hessian: LinearOperator) -> "_Spheres":
         """Return where the optimizer stands on the spheres of scale-invariant weights."""
         try:
             frame = Frame.of(self.objective, self.optimizer, self.spheres)

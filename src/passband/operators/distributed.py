@@ -1,6 +1,8 @@
 """One operator over several processes, each with its share of the data."""
 
-from typing import Any, final
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast, final
 
 import torch
 import torch.distributed as dist
@@ -10,6 +12,8 @@ from typing_extensions import override
 from passband._shapes import Float
 from passband.errors import PassbandError
 from passband.operators.base import LinearOperator
+
+T = TypeVar("T")
 
 _SAME = 1e-4  # relative: what single precision may lose in the sum of a vector
 
@@ -59,21 +63,15 @@ class Distributed(LinearOperator):
         self.share, self.group = share, group
         self.size, self.dtype, self.device = share.size, share.dtype, share.device
         self.symmetric = share.symmetric
-        mine = (share.size, str(share.dtype), type(share).__name__, _mark(objective))
-        self._check_alike(mine)
-        total = torch.tensor([samples], dtype=torch.float64, device=self.device)
-        dist.all_reduce(total, group=group)
-        self._weight = samples / float(total)
-
-    def _check_alike(self, mine: tuple[Any, ...]) -> None:
-        every: list[Any] = [None] * dist.get_world_size(self.group)
-        dist.all_gather_object(every, mine, group=self.group)
-        if any(other != every[0] for other in every):
+        kind = (share.size, str(share.dtype), type(share).__name__, _mark(objective))
+        every = gathered(lambda: (kind, samples), group=group)
+        if any(other != every[0][0] for other, _ in every):
             raise PassbandError(
                 "the processes differ in their operators or weights: "
-                f"{'; '.join(f'rank {i}: {other}' for i, other in enumerate(every))}. "
+                f"{'; '.join(f'rank {i}: {other}' for i, (other, _) in enumerate(every))}. "
                 "Broadcast the model first, as DistributedDataParallel does."
             )
+        self._weight = samples / math.fsum(count for _, count in every)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -86,33 +84,75 @@ class Distributed(LinearOperator):
     @override
     def start(self) -> Float[Tensor, " n"] | None:
         """Return the mean of the starts of the shares: the whole gradient, of Hessians."""
-        own = self.share.start()
-        return None if own is None else self._mean(lambda: own, torch.zeros_like(own))
+        own: list[Tensor | None] = []
 
-    def _mean(self, part: Any, v: Tensor) -> Tensor:
+        def found() -> bool:
+            own.append(self.share.start())
+            return own[0] is not None
+
+        if not all(gathered(found, group=self.group)):
+            return None
+        return self._mean(lambda: cast("Tensor", own[0]), torch.zeros(1).to(self.device))
+
+    def _mean(self, part: Callable[[], Tensor], v: Tensor) -> Tensor:
         """Return the weighted mean of what every process computes, after an exchange of errors."""
-        failure: Exception | None = None
-        sent = torch.zeros(self.size + 3, dtype=self.dtype, device=self.device)
-        try:
-            torch.mul(part(), self._weight, out=sent[: self.size])
-        except Exception as error:
-            failure = error
-            sent[self.size] = 1
-        mark = v.sum()
-        sent[self.size + 1], sent[self.size + 2] = mark, mark * mark
-        dist.all_reduce(sent, group=self.group)
-        failed, first, second = sent[self.size :].tolist()
-        if failure is not None:
-            raise failure
-        if failed:
-            raise PassbandError(f"the product failed on {failed:.0f} other process(es); see there.")
-        processes = dist.get_world_size(self.group)
-        if abs(processes * second - first * first) > _SAME * processes * abs(second):
+        sent: list[Tensor] = []
+
+        def mine() -> float:
+            sent.append(part() * self._weight)
+            return float(v.sum())
+
+        marks = gathered(mine, group=self.group)  # errors first, so that nobody waits in vain
+        if max(marks) - min(marks) > _SAME * max(map(abs, marks)):
             raise PassbandError(
                 "the processes multiplied different vectors. Give all of them the same start and "
                 "seed, and the same number of threads."
             )
-        return sent[: self.size].clone()
+        (total,) = sent
+        dist.all_reduce(total, group=self.group)
+        return total
+
+
+def gathered(compute: Callable[[], T], *, group: Any = None) -> list[T]:
+    """Return what every process computes, on all of them; an error on one is an error on all.
+
+    Args:
+        compute: Makes something small that can be pickled.
+        group: The processes; all, if not given.
+
+    Raises:
+        PassbandError: Another process failed; the one that did raises its own error.
+    """
+    failure: Exception | None = None
+    mine: Any = None
+    try:
+        mine = compute()
+    except Exception as error:
+        failure = error
+    every = _exchange((failure is not None, False, mine), group)
+    if failure is not None:
+        raise failure
+    if failed := sum(bad for bad, _, _ in every):
+        raise PassbandError(f"{failed} other process(es) failed; see there.")
+    return [result for _, _, result in every]
+
+
+def settled(mine: T, *, group: Any = None) -> list[T]:
+    """Return what every process has in the end, whatever went wrong on the way.
+
+    One that failed comes here early and waits, while the others learn of it in `gathered`.
+    """
+    while True:
+        every = _exchange((True, True, mine), group)
+        if all(here for _, here, _ in every):
+            return [result for _, _, result in every]
+
+
+def _exchange(mine: tuple[bool, bool, Any], group: Any) -> list[tuple[bool, bool, Any]]:
+    """Return the messages of all processes: whether one failed, is done, and what it has."""
+    every: list[Any] = [None] * dist.get_world_size(group)
+    dist.all_gather_object(every, mine, group=group)
+    return every
 
 
 def _mark(objective: Any) -> float | None:
