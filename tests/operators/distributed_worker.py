@@ -69,10 +69,7 @@ def share(rank: int) -> slice:
     return slice(0, 5) if rank == 0 else slice(5, 21)  # uneven
 
 
-def main() -> None:
-    rank, what, out = int(os.environ["RANK"]), sys.argv[1], sys.argv[2]
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", timeout=dt.timedelta(seconds=60))
+def found_by(what: str, rank: int) -> dict[str, Any]:
     model, x, y = whole()
     loss = nn.functional.cross_entropy
     if what == "models" and rank:
@@ -82,25 +79,33 @@ def main() -> None:
         x[7, 0] = torch.nan
     found: dict[str, Any] = {}
     try:
+        if what == "sharded":
+            return sharded(rank)
         mine = pb.Objective(model, loss, (x[share(rank)], y[share(rank)]))
+        operator = Distributed(pb.Hessian(mine))
         if what == "same":
-            found["hessian"] = measured(Distributed(pb.Hessian(mine)))
+            found["hessian"] = measured(operator)
             found["gauss-newton"] = measured(Distributed(pb.GaussNewton(mine)))
-        elif what == "sharded":
-            found = sharded(rank)
         elif what == "vectors":
-            operator = Distributed(pb.Hessian(mine))
             operator.multiply(torch.full((operator.size,), 1.0 + rank, dtype=operator.dtype))
-        elif what == "killed":
-            operator = Distributed(pb.Hessian(mine))
-            if rank:
-                os._exit(9)
-            pb.eigenvalues(operator, k=3)
+        elif what == "killed" and rank:
+            os._exit(9)
         else:
-            operator = Distributed(pb.Hessian(mine))
             pb.eigenvalues(operator, k=3)
     except Exception as error:
         found["error"] = f"{type(error).__name__}: {error}"
+    return found
+
+
+def main() -> None:
+    rank, out = int(os.environ["RANK"]), sys.argv[1]
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", timeout=dt.timedelta(seconds=60))
+    found: dict[str, dict[str, Any]] = {}
+    for what in ("same", "sharded", "models", "vectors", "nan", "killed"):
+        if what == "killed":  # after it there is nobody to talk to
+            torch.save(found, f"{out}.{rank}")
+        found[what] = found_by(what, rank)
     torch.save(found, f"{out}.{rank}")
 
 

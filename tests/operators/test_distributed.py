@@ -30,27 +30,33 @@ def worker() -> Any:
     return module
 
 
-def on_two(what: str, folder: Path) -> list[dict[str, Any] | None]:
+@pytest.fixture(scope="module")
+def on_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
+    """What two processes found, by scenario; one of them is killed in the last."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    out = folder / what
+    out = tmp_path_factory.mktemp("two") / "found"
     processes = [
         subprocess.Popen(
-            [sys.executable, str(WORKER), what, str(out)],
+            [sys.executable, str(WORKER), str(out)],
             env=os.environ | common | {"RANK": str(rank), "OMP_NUM_THREADS": "1"},
             stderr=subprocess.DEVNULL,
         )
         for rank in range(2)
     ]
-    for process in processes:
-        process.wait(timeout=120)
-    files = [Path(f"{out}.{rank}") for rank in range(2)]
-    return [torch.load(file) if file.exists() else None for file in files]
+    try:
+        for process in processes:
+            process.wait(timeout=120)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    return [torch.load(Path(f"{out}.{rank}")) for rank in range(2)]
 
 
-def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
+def test_two_processes_find_what_one_finds(on_two: Any) -> None:
     module = worker()
     model, x, y = module.whole()
     objective = pb.Objective(model, nn.functional.cross_entropy, (x, y))
@@ -59,8 +65,8 @@ def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
         "gauss-newton": module.measured(pb.GaussNewton(objective)),
     }
 
-    for found in on_two("same", tmp_path):
-        assert found is not None
+    for both in on_two:
+        found = both["same"]
         for name, expected in alone.items():
             for part in ("values", "dense", "trace"):
                 torch.testing.assert_close(
@@ -69,7 +75,7 @@ def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
             assert found[name]["matvecs"] == expected["matvecs"]
 
 
-def test_a_sharded_model_has_the_spectrum_of_the_whole_one(tmp_path: Path) -> None:
+def test_a_sharded_model_has_the_spectrum_of_the_whole_one(on_two: Any) -> None:
     model, x, y = worker().whole()
     adam = torch.optim.Adam(model.parameters(), lr=0.01)
     loss = nn.functional.cross_entropy
@@ -87,8 +93,8 @@ def test_a_sharded_model_has_the_spectrum_of_the_whole_one(tmp_path: Path) -> No
     weights = objective.theta
     train()
 
-    for found in on_two("sharded", tmp_path):
-        assert found is not None
+    for both in on_two:
+        found = both["sharded"]
         assert "error" not in found, found["error"]
         torch.testing.assert_close(found["weights"], weights, rtol=1e-10, atol=1e-12)
         for part in ("values", "dense", "trace"):
@@ -109,15 +115,14 @@ def test_a_sharded_model_has_the_spectrum_of_the_whole_one(tmp_path: Path) -> No
     ],
 )
 def test_what_is_wrong_on_one_is_an_error_on_all(
-    what: str, first: str, second: str | None, tmp_path: Path
+    what: str, first: str, second: str | None, on_two: Any
 ) -> None:
-    one, other = on_two(what, tmp_path)
+    one, other = on_two
 
-    assert one is not None
-    assert first in one["error"]
-    assert (other is None) is (second is None)
-    if other is not None and second is not None:
-        assert second in other["error"]
+    assert first in one[what]["error"]
+    assert (what not in other) is (second is None)
+    if second is not None:
+        assert second in other[what]["error"]
 
 
 def test_it_needs_processes() -> None:
