@@ -2,6 +2,13 @@
 
 from passband.studies.attempt import Outcome, Policy
 from passband.studies.backends import BACKENDS, Backend
+from passband.studies.beyond import (
+    MeanSquareEdges,
+    NormalizedNetworks,
+    SaddleLeaks,
+    SharpnessNotions,
+    ValleyDrift,
+)
 from passband.studies.checkpoints import Checkpoints
 from passband.studies.claims import Claim, Sample
 from passband.studies.demo import demo_studies
@@ -24,6 +31,11 @@ STUDIES: dict[str, type[Study]] = {
         SameEdge,
         EqualGradients,
         PaperFilters,
+        SaddleLeaks,
+        MeanSquareEdges,
+        NormalizedNetworks,
+        SharpnessNotions,
+        ValleyDrift,
     )
 }
 """Every study by its name; a new one is added here."""
@@ -38,7 +50,9 @@ __all__ = [
     "Eigenvalues",
     "EqualGradients",
     "FiltersAtWork",
+    "MeanSquareEdges",
     "Measurement",
+    "NormalizedNetworks",
     "Outcome",
     "PaperFilters",
     "Plan",
@@ -46,11 +60,14 @@ __all__ = [
     "Program",
     "Record",
     "Run",
+    "SaddleLeaks",
     "SameEdge",
     "Sample",
+    "SharpnessNotions",
     "SixEdges",
     "Store",
     "Study",
+    "ValleyDrift",
     "demo_studies",
     "execute",
 ]

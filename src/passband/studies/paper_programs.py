@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from passband.studies.beyond import beyond_studies
 from passband.studies.paper import Data, PaperFilters, PaperTraining
 from passband.studies.study import Study
 
@@ -42,7 +43,7 @@ _QUICK: dict[Data, PaperTraining] = {
 def paper_studies(
     *, quick: bool = False, seeds: int | None = None, data: Data = "subset"
 ) -> tuple[Study, ...]:
-    """Return the experiments of arXiv 2510.09034 on one data set.
+    """Return the experiments of arXiv 2510.09034 on one data set, and the studies beyond it.
 
     Args:
         quick: Fewer and smaller images, smaller networks, one radius each.
@@ -58,7 +59,7 @@ def paper_studies(
     if data == "cifar10" and not quick:
         training = replace(training, place=_gpu())
     if not quick:
-        return (PaperFilters(training=training, seeds=seeds or 3),)
+        return PaperFilters(training=training, seeds=seeds or 3), *beyond_studies()
     return (
         PaperFilters(
             training=training,
@@ -69,6 +70,7 @@ def paper_studies(
             rhos_hessian=(0.05,),
             seeds=seeds or 2,
         ),
+        *beyond_studies(quick=True),
     )
 
 
