@@ -29,7 +29,7 @@ docs: $(VENV)/.dev  ## every example in the documentation, run
 
 integrations: $(VENV)/.dev  ## our optimizers and the monitor inside other packages' trainers
 	$(PIP) --editable '.[dev,integrations]'
-	$(BIN)/python -m pytest tests/integrations tests/monitor
+	$(BIN)/python -m pytest tests/integrations tests/monitor tests/explore
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -44,6 +44,11 @@ COMMANDS = {
         "what would go wrong in training, found before it does",
         "passband doctor examples/inspect_me.py",
     ),
+    "explore": Command(
+        "passband.cli.explore",
+        "sliders on the real filters, in a browser",
+        "passband explore runs/demo",
+    ),
     "watch": Command(
         "passband.cli.watch",
         "how close a monitored training is to the edge, live or ended",

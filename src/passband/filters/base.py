@@ -233,7 +233,7 @@ class Filter(ABC):
         Returns:
             Peak, its step, and the bracket; infinite outside the passband.
         """
-        return overshoot(self._in_displacements(lam))
+        return overshoot(self.in_displacements(lam))
 
     @final
     def settling(self, lam: Any, *, eps: float = 1e-3) -> float:
@@ -243,7 +243,7 @@ class Filter(ABC):
         radius is not below one, or within 2²⁰ transitions.
         """
         check_positive(eps=eps)
-        return settling(self._in_displacements(lam), eps=eps) * self.period
+        return settling(self.in_displacements(lam), eps=eps) * self.period
 
     @final
     def plot(self, *, span: tuple[float, float] | None = None) -> Any:
@@ -260,7 +260,12 @@ class Filter(ABC):
     def _repr_html_(self) -> str:
         return page(self)
 
-    def _in_displacements(self, lam: Any) -> Float[ndarray, "s s"]:
+    def in_displacements(self, lam: Any) -> Float[ndarray, "s s"]:
+        """Return ``M(λ)`` with every slot of the state in displacements, whose norms compare.
+
+        Args:
+            lam: One curvature.
+        """
         curvature = _real(as_curvature(lam))
         if curvature.ndim:
             raise ValueError(f"one curvature at a time; got {lam!r}.")

@@ -1,0 +1,1 @@
+"""The explorer: sliders on the real filters, in a browser."""
