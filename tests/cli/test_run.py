@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from passband.cli import main, run as command
+from passband.cli import campaign, main, run as command
 from passband.studies import PROGRAMS, Program, SameEdge
 from passband.studies.one_gradient import SameEdgeTraining
 
@@ -28,12 +29,14 @@ def test_runs_and_draws_and_keeps(
 ) -> None:
     tiny = {"tiny": Program("one edge, in little", lambda **_: (TINY,))}
     monkeypatch.setattr(command, "PROGRAMS", tiny)
-    arguments = ["run", "tiny", "--out", str(tmp_path), "--jobs", "1"]
+    arguments = ["run", "tiny", "--out", str(tmp_path), "--jobs", "1", "--keep-checkpoints"]
 
     assert main(arguments) == 0
     assert main(arguments) == 0
 
     shown = capsys.readouterr().out
+    (finished, *_) = (tmp_path / "records").glob("*/checkpoint.pt")
+    assert "weight" in next(iter(torch.load(finished, weights_only=True)["model"]))
     assert "5 runs: 0 kept" in shown
     assert "5 runs: 5 kept" in shown
     assert "same-edge-gradients" in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -46,6 +49,10 @@ def test_runs_and_draws_and_keeps(
         (["one-gradien"], "did you mean 'one-gradient'"),
         (["one-gradient", "--jobs", "0"], "`jobs`"),
         (["one-gradient", "--seeds", "0"], "`seeds`"),
+        (["one-gradient", "--retries", "-1"], "`retries`"),
+        (["one-gradient", "--save-every", "nan"], "`save_every`"),
+        (["filters", "--data", "minst"], "one of subset, mnist, fashion, cifar10; got 'minst'"),
+        (["one-gradient", "--data", "mnist"], "left out for this study"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(
@@ -53,6 +60,20 @@ def test_bad_input_is_one_clear_sentence(
 ) -> None:
     assert main(["run", *arguments, "--out", str(tmp_path)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_no_more_processes_than_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = {"tiny": Program("one edge, in little", lambda **_: (TINY,))}
+    monkeypatch.setattr(command, "PROGRAMS", tiny)
+    monkeypatch.setattr(campaign, "cores", lambda: 1)
+
+    assert main(["run", "tiny", "--out", str(tmp_path), "--jobs", "64"]) == 0
+
+    shown = capsys.readouterr().out
+    assert "64 processes asked for; 1 are used" in shown
+    assert "on 1 process(es)" in shown
 
 
 @pytest.mark.parametrize("quick", [True, False])

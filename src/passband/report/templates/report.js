@@ -43,6 +43,52 @@
     show();
   });
 
+  /* a heading sorts its table: numbers by value, "4.9 ± 0.1" by its mean, what is missing last */
+  function value(cell) {
+    const text = cell.textContent.trim();
+    const number = text.match(/^[-−+]?(\d[\d,]*\.?\d*|\.\d+)(e[-+]?\d+)?/i);
+    if (number) return [0, Number(number[0].replace("−", "-").replaceAll(",", "")), text];
+    return text === "" || text === "—" ? [2, 0, text] : [1, 0, text];
+  }
+
+  function compare(a, b, way) {
+    if (a[0] === 2 || b[0] === 2) return (a[0] === 2) - (b[0] === 2);
+    return way * (a[0] - b[0] || a[1] - b[1] || a[2].localeCompare(b[2]));
+  }
+
+  for (const heading of document.querySelectorAll("th")) {
+    const sort = () => {
+      const body = heading.closest("table").tBodies[0];
+      const way = heading.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+      const keyed = [...body.rows].map((row) => [value(row.cells[heading.cellIndex]), row]);
+      keyed.sort(([a], [b]) => compare(a, b, way));
+      body.append(...keyed.map(([, row]) => row));
+      for (const other of heading.parentElement.cells) other.removeAttribute("aria-sort");
+      heading.setAttribute("aria-sort", way > 0 ? "ascending" : "descending");
+    };
+    heading.tabIndex = 0;
+    heading.title = "Sort";
+    heading.addEventListener("click", sort);
+    heading.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      sort();
+    });
+  }
+
+  /* paper is light, and drawings are as wide as it is */
+  let shown;
+  window.addEventListener("beforeprint", () => {
+    shown = root.dataset.theme;
+    root.dataset.theme = "light";
+    show();
+  });
+  window.addEventListener("afterprint", () => {
+    if (shown) root.dataset.theme = shown;
+    else delete root.dataset.theme;
+    show();
+  });
+
   for (const button of document.querySelectorAll("button.csv")) {
     button.addEventListener("click", () => {
       const rows = [...button.closest("details").querySelectorAll("tr")];
