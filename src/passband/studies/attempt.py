@@ -3,6 +3,7 @@
 import time
 import traceback
 import warnings
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -60,6 +61,19 @@ class Outcome:
     details: str = ""
     reused: bool = False
     attempts: int = 1
+
+
+def take(waiting: deque[Run], store: Store) -> Run:
+    """Take the next run, one that no other process is at if there is any.
+
+    So processes that share a store divide its runs. At the end they may do the same one: it
+    gives the same numbers.
+    """
+    for i, run in enumerate(waiting):
+        if store.unfinished(run.configuration()).status != "running":
+            del waiting[i]
+            return run
+    return waiting.popleft()
 
 
 def attempt(run: Run, store: Store, policy: Policy) -> Outcome:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, final
 
 from passband.errors import MissingExtraError, require
-from passband.studies.attempt import Outcome, Policy, attempt
+from passband.studies.attempt import Outcome, Policy, attempt, take
 from passband.studies.store import Store
 from passband.studies.study import Run
 
@@ -66,7 +66,7 @@ def on_processes(
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                run = waiting.popleft()
+                run = take(waiting, store)
                 running[pool.submit(run)] = run
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
             lost: list[Run] = []

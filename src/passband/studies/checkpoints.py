@@ -34,7 +34,7 @@ class Checkpoints:
         every: Seconds between two of them.
         owner: What must agree for a checkpoint to be used: the run, and where it is done.
         keep: Whether the last state is kept with the finished run.
-        tell: Told, in a sentence, of what could not be used or written.
+        tell: Told, in a sentence, what was taken over, and what could not be used or written.
 
     Attributes:
         seconds: Of one core, spent before this process.
@@ -70,6 +70,7 @@ class Checkpoints:
             if (self.folder / MANIFEST).exists():
                 self.tell(f"the checkpoint in {self.folder} is not used: {error}.")
             return None
+        self.tell(f"goes on from a checkpoint after {self.seconds:.1f} s of work.")
         return state
 
     def offer(self, state: Callable[[], State], *, last: bool = False) -> None:

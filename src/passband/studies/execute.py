@@ -1,8 +1,9 @@
 """Many runs: finished ones first, the others as they end, each kept as soon as it is finished."""
 
+from collections import deque
 from collections.abc import Generator, Sequence
 
-from passband.studies.attempt import Outcome, Policy, attempt
+from passband.studies.attempt import Outcome, Policy, attempt, take
 from passband.studies.backends import Backend, available, on_cluster, on_processes
 from passband.studies.store import Store
 from passband.studies.study import Run
@@ -50,6 +51,8 @@ def execute(
     if backend != "loky":
         yield from on_cluster(waiting, store, policy, jobs=jobs, backend=backend)
     elif jobs == 1:
-        yield from (attempt(run, store, policy) for run in waiting)
+        rest = deque(waiting)
+        while rest:
+            yield attempt(take(rest, store), store, policy)
     else:
         yield from on_processes(waiting, store, policy, jobs=jobs)
