@@ -33,6 +33,12 @@ class Replica:
         frozen: Values that are put back before every step, or None.
     """
 
+    lam: Tensor
+    x: nn.Parameter
+    optimizer: Optimizer
+    evaluations: int
+    steps: int
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -113,6 +119,9 @@ class Frozen:
     Entries that are even in the gradient, such as second moments, are held where they are one
     after the step's own decay. Numbers that count are held at their value after 10¹⁵ steps.
     """
+
+    scalars: dict[str, float]
+    moments: dict[str, float]
 
     def __init__(self, optimizer: Optimizer, group: int) -> None:
         self.scalars, self._slopes = _settled(optimizer, group)

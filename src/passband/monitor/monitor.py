@@ -95,6 +95,12 @@ class Monitor:
         ([0, 2, 4], 0.25)
     """
 
+    schedule: Schedule
+    probes: list[Probe]
+    events: list[Event]
+    steps: int
+    should_stop: bool
+
     def __init__(
         self,
         model: nn.Module,

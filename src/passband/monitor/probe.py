@@ -101,6 +101,15 @@ class Prober:
         shares: Who measures.
     """
 
+    objective: Objective
+    optimizer: Optimizer
+    k: int
+    rtol: float
+    max_matvecs: int
+    smallest: bool
+    batches: bool
+    spheres: tuple[str, ...]
+
     def __init__(
         self,
         objective: Objective,

@@ -61,6 +61,9 @@ class RecordFile:
         step: Where training goes on; what an earlier run wrote of later steps is dropped.
     """
 
+    path: Path
+    last: int | None
+
     def __init__(self, path: Path | str, *, step: int = 0) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)

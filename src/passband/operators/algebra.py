@@ -32,8 +32,12 @@ class MatrixOperator(LinearOperator):
         if matrix.dtype not in {torch.float32, torch.float64}:
             raise ValueError(f"`matrix` must be float32 or float64; got {matrix.dtype}.")
         self._matrix = matrix.detach()
-        self.size, self.dtype, self.device = len(matrix), matrix.dtype, matrix.device
-        self.symmetric = torch.equal(matrix, matrix.T) if symmetric is None else symmetric
+        self._lives(
+            len(matrix),
+            matrix.dtype,
+            matrix.device,
+            symmetric=torch.equal(matrix, matrix.T) if symmetric is None else symmetric,
+        )
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -58,7 +62,7 @@ class Identity(LinearOperator):
         tensor([1., 2.])
     """
 
-    symmetric = True
+    symmetric: bool = True
 
     def __init__(
         self,
@@ -69,8 +73,8 @@ class Identity(LinearOperator):
     ) -> None:
         if not size >= 1:
             raise ValueError(f"`size` must be at least 1; got {size!r}.")
-        self.size, self.dtype = size, dtype or torch.get_default_dtype()
-        self.device = torch.empty(0, device=device or "cpu").device  # "cuda" becomes "cuda:0"
+        where = torch.empty(0, device=device or "cpu").device  # "cuda" becomes "cuda:0"
+        self._lives(size, dtype or torch.get_default_dtype(), where)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -84,8 +88,7 @@ class Sum(LinearOperator):
     def __init__(self, a: LinearOperator, b: LinearOperator) -> None:
         _check_alike(a, b)
         self._a, self._b = a, b
-        self.size, self.dtype, self.device = a.size, a.dtype, a.device
-        self.symmetric = a.symmetric and b.symmetric
+        self._lives(a.size, a.dtype, a.device, symmetric=a.symmetric and b.symmetric)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -107,8 +110,7 @@ class Scaled(LinearOperator):
 
     def __init__(self, a: LinearOperator, factor: float) -> None:
         self._a, self._factor = a, factor
-        self.size, self.dtype, self.device = a.size, a.dtype, a.device
-        self.symmetric = a.symmetric
+        self._lives(a.size, a.dtype, a.device, symmetric=a.symmetric)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -130,8 +132,7 @@ class Product(LinearOperator):
     def __init__(self, a: LinearOperator, b: LinearOperator) -> None:
         _check_alike(a, b)
         self._a, self._b = a, b
-        self.size, self.dtype, self.device = a.size, a.dtype, a.device
-        self.symmetric = a is b and a.symmetric
+        self._lives(a.size, a.dtype, a.device, symmetric=a is b and a.symmetric)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -148,7 +149,7 @@ class Adjoint(LinearOperator):
 
     def __init__(self, a: LinearOperator) -> None:
         self._a = a
-        self.size, self.dtype, self.device = a.size, a.dtype, a.device
+        self._lives(a.size, a.dtype, a.device)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

@@ -34,6 +34,20 @@ class LinearOperator(ABC):
     symmetric: bool = False
     _spent: int = 0
 
+    @final
+    def _lives(
+        self,
+        size: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        *,
+        symmetric: bool | None = None,
+    ) -> None:
+        """Say how large the operator is, in what precision, where, and of what kind."""
+        self.size, self.dtype, self.device = size, dtype, device
+        if symmetric is not None:
+            self.symmetric = symmetric
+
     @abstractmethod
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """Return a new tensor, the product with a vector that was checked."""

@@ -26,8 +26,7 @@ class Block(LinearOperator):
                 f"{part.start}:{part.stop}{'' if part.step is None else f':{part.step}'}."
             )
         self._a, self._part = a, slice(first, last)
-        self.size, self.dtype, self.device = last - first, a.dtype, a.device
-        self.symmetric = a.symmetric
+        self._lives(last - first, a.dtype, a.device, symmetric=a.symmetric)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -68,8 +67,9 @@ class BlockDiagonal(LinearOperator):
             raise ValueError(f"`blocks` must share one dtype and device; got {list(blocks)}.")
         self._blocks, first = tuple(blocks), blocks[0]
         self._sizes = [a.size for a in blocks]
-        self.size, self.dtype, self.device = sum(self._sizes), first.dtype, first.device
-        self.symmetric = all(a.symmetric for a in blocks)
+        self._lives(
+            sum(self._sizes), first.dtype, first.device, symmetric=all(a.symmetric for a in blocks)
+        )
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

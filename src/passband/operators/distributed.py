@@ -45,6 +45,9 @@ class Distributed(LinearOperator):
             spectrum = pb.eigenvalues(pb.Distributed(pb.Hessian(objective)), k=3)
     """
 
+    share: LinearOperator
+    group: Any
+
     def __init__(
         self, share: LinearOperator, *, samples: float | None = None, group: Any = None
     ) -> None:
@@ -61,8 +64,7 @@ class Distributed(LinearOperator):
         if not samples > 0:
             raise ValueError(f"`samples` must be positive; got {samples!r}.")
         self.share, self.group = share, group
-        self.size, self.dtype, self.device = share.size, share.dtype, share.device
-        self.symmetric = share.symmetric
+        self._lives(share.size, share.dtype, share.device, symmetric=share.symmetric)
         kind = (share.size, str(share.dtype), type(share).__name__, _mark(objective))
         every = gathered(lambda: (kind, samples), group=group)
         if any(other != every[0][0] for other, _ in every):

@@ -69,7 +69,7 @@ class GaussNewton(LinearOperator):
         Schraudolph, *Fast curvature matrix-vector products*, Neural Computation 14, 2002.
     """
 
-    symmetric = True
+    symmetric: bool = True
 
     def __init__(self, objective: Objective, *, memory: int | None = None) -> None:
         self._graphs: Graphs[_Linearized] = Graphs(objective, _linearized, memory=memory)
@@ -79,7 +79,7 @@ class GaussNewton(LinearOperator):
                 "`loss(model, batch)`, which does not say what the outputs are. Use `Hessian`."
             )
         self.objective = objective
-        self.size, self.dtype, self.device = objective.size, objective.dtype, objective.device
+        self._lives(objective.size, objective.dtype, objective.device)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

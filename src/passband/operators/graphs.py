@@ -46,6 +46,8 @@ class Graphs(Generic[G]):
         memory: Bytes to keep; a quarter of what is free, if not given.
     """
 
+    theta: Tensor
+
     def __init__(
         self,
         objective: Objective,

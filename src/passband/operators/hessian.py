@@ -46,12 +46,12 @@ class Hessian(LinearOperator):
         Pearlmutter, *Fast exact multiplication by the Hessian*, Neural Computation 6, 1994.
     """
 
-    symmetric = True
+    symmetric: bool = True
 
     def __init__(self, objective: Objective, *, memory: int | None = None) -> None:
         self._graphs: Graphs[Tensor] = Graphs(objective, _gradient, memory=memory)
         self.objective = objective
-        self.size, self.dtype, self.device = objective.size, objective.dtype, objective.device
+        self._lives(objective.size, objective.dtype, objective.device)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

@@ -52,7 +52,7 @@ class PreconditionedHessian(LinearOperator):
         Cohen et al., *Adaptive gradient methods at the edge of stability*, 2022, section 2.
     """
 
-    symmetric = True
+    symmetric: bool = True
 
     def __init__(
         self, objective: Objective, optimizer: Optimizer, *, memory: int | None = None
@@ -60,7 +60,7 @@ class PreconditionedHessian(LinearOperator):
         self._hessian = Hessian(objective, memory=memory)
         self._root = preconditioner(objective, optimizer).sqrt()
         self.objective = objective
-        self.size, self.dtype, self.device = objective.size, objective.dtype, objective.device
+        self._lives(objective.size, objective.dtype, objective.device)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

@@ -45,6 +45,11 @@ class Layout:
         name: What it is called in errors.
     """
 
+    leaves: tuple[Leaf, ...]
+    size: int
+    dtype: torch.dtype
+    device: torch.device
+
     def __init__(self, state: Any, *, name: str = "state") -> None:
         entries, self._spec = pytree.tree_flatten_with_path(state)
         self._constants: list[Any] = [None if _moves(value) else value for _, value in entries]

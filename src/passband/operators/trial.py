@@ -28,6 +28,8 @@ class Trial:
         layout: Of the state.
     """
 
+    movement: float
+
     def __init__(self, step: Callable[[Any], Any], state: Any, layout: Layout) -> None:
         if not callable(step):
             raise TypeError(f"`step` must be a function of the state; got {type(step).__name__}.")

@@ -71,10 +71,11 @@ class UpdateJacobian(LinearOperator):
         Jacobian vector products*, 2017.
     """
 
+    movement: float
+
     def __init__(self, step: Callable[[Any], Any], state: Any, *, check: bool = True) -> None:
         self._layout = Layout(state)
-        self.size, self.dtype = self._layout.size, self._layout.dtype
-        self.device = self._layout.device
+        self._lives(self._layout.size, self._layout.dtype, self._layout.device)
         trial = Trial(step, state, self._layout)
         self._inputs, outputs = trial.graph()
         self.movement = trial.movement

@@ -31,6 +31,8 @@ class RhoSchedule:
         0.05
     """
 
+    steps: int
+
     def __init__(self, optimizer: UphillOptimizer, rho: Callable[[int], float]) -> None:
         self._optimizer, self._of_step, self.steps = optimizer, rho, 0
         self._write()
@@ -93,6 +95,9 @@ class FixedEdge:
     References:
         arXiv 2510.09034 for the edges; weight decay and its placements are in the theory notes.
     """
+
+    edge: float
+    max_rho: float
 
     def __init__(
         self, optimizer: UphillOptimizer, *, edge: float, max_rho: float = math.inf

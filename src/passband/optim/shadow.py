@@ -53,6 +53,8 @@ class Shadow:
         True
     """
 
+    params: ParamsT
+
     def __init__(self, params: ParamsT) -> None:
         self._copies: dict[Tensor, Tensor] = {}
         self._others: list[Tensor] = []

@@ -66,6 +66,12 @@ class SharpnessAware(UphillOptimizer):
         Foret et al., *Sharpness-aware minimization*, ICLR 2021, algorithm 1.
     """
 
+    base: Optimizer
+    rho: float
+    steps: int
+    normalize: bool
+    adaptive: bool
+
     def __init__(
         self,
         base_optimizer: Optimizer,

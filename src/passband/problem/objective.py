@@ -67,6 +67,18 @@ class Objective:
         (20.0, tensor([20.]))
     """
 
+    model: nn.Module
+    names: tuple[str, ...]
+    shapes: tuple[torch.Size, ...]
+    size: int
+    dtype: torch.dtype
+    device: torch.device
+    seed: int
+    loss: Callable[..., Any]
+    takes_model: bool
+    counts: tuple[float, ...]
+    samples: float
+
     def __init__(
         self,
         model: nn.Module,

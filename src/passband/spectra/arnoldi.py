@@ -32,6 +32,11 @@ class Arnoldi:
         locked: How many leading rows span a space that was closed by `lock`.
     """
 
+    size: int
+    scale: float
+    full: bool
+    locked: Any
+
     def __init__(
         self, multiply: Callable[[Tensor], Tensor], start: Tensor, *, generator: torch.Generator
     ) -> None:

@@ -35,6 +35,12 @@ class Hunt:
         conditions: By how much the condition numbers are larger than they look from within.
     """
 
+    space: Arnoldi
+    matvecs: int
+    settled: bool
+    found: int
+    conditions: float
+
     def __init__(
         self,
         multiply: Callable[[Tensor], Tensor],

@@ -60,6 +60,13 @@ class Krylov:
         full: Whether the space and the locked rows are the whole space.
     """
 
+    projected: Tensor
+    coupling: Tensor
+    size: int
+    beta: float
+    noise: float
+    full: bool
+
     def __init__(
         self,
         multiply: Callable[[Tensor], Tensor],

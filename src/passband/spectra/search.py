@@ -44,6 +44,13 @@ class Search:
         stopped: Whether products or time ran out before the end.
     """
 
+    ends: list[Side]
+    matvecs: int
+    locked: Locked
+    space: Krylov
+    settled: bool
+    stopped: bool
+
     def __init__(
         self,
         H: LinearOperator,

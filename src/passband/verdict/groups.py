@@ -34,13 +34,17 @@ class Felt(LinearOperator):
         shift: Weight decay of every parameter, the diagonal of W, shape ``(n,)``.
     """
 
-    symmetric = True
+    hessian: LinearOperator
+    shifts: Tensor
+    root: Tensor
+
+    symmetric: bool = True
 
     def __init__(
         self, hessian: LinearOperator, *, scale: Float[Tensor, " n"], shift: Float[Tensor, " n"]
     ) -> None:
         self.hessian, self.shifts, self.root = hessian, shift, scale.sqrt()
-        self.size, self.dtype, self.device = hessian.size, hessian.dtype, hessian.device
+        self._lives(hessian.size, hessian.dtype, hessian.device)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

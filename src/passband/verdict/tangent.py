@@ -26,7 +26,9 @@ class Tangent(LinearOperator):
         rates: What multiplies the curvature of each, the diagonal of A; 1 if not given.
     """
 
-    symmetric = True
+    hessian: LinearOperator
+
+    symmetric: bool = True
 
     def __init__(
         self,
@@ -39,7 +41,7 @@ class Tangent(LinearOperator):
         self.hessian, self._where = hessian, where
         self._units = {name: _unit(w.reshape(-1)) for name, w in weights.items()}
         self._roots = {name: (rates or {}).get(name, 1.0) ** 0.5 for name in weights}
-        self.size, self.dtype, self.device = hessian.size, hessian.dtype, hessian.device
+        self._lives(hessian.size, hessian.dtype, hessian.device)
 
     def project(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """Return ``A^½ P v``."""
