@@ -4,7 +4,16 @@ import math
 from typing import Any
 
 from passband.report.palette import Palette
-from passband.studies.exhibits import Axis, Dots, Level, Line, Panel, Span
+from passband.studies.exhibits import (
+    Axis,
+    Contours,
+    Dots,
+    Level,
+    Line,
+    Panel,
+    Points,
+    Span,
+)
 
 Json = dict[str, Any]
 
@@ -18,7 +27,9 @@ _SYMBOLS: dict[str, Json] = {
 
 def draw(panel: Panel, palette: Palette) -> Json:
     """Return ``{"data": [...], "layout": {...}}`` for plotly.js."""
-    data = [_line(line, palette) for line in panel.lines]
+    data = [_contours(part, palette) for part in panel.contours]
+    data += [_line(line, palette) for line in panel.lines]
+    data += [_points(points, palette) for points in panel.points]
     data += [_dots(dots, palette) for dots in panel.dots]
     shapes = [_span(span, palette) for span in panel.spans]
     shapes += [_level(level, palette) for level in panel.levels]
@@ -36,6 +47,9 @@ def draw(panel: Panel, palette: Palette) -> Json:
         "font": {"family": "inherit", "size": 13, "color": "--ink"},
         "hoverlabel": {"bgcolor": "--paper", "bordercolor": "--rule", "font": {"color": "--ink"}},
     }
+    if panel.plane:
+        layout["yaxis"] |= {"scaleanchor": "x", "constrain": "domain"}
+        layout["xaxis"] |= {"constrain": "domain"}
     return {"data": data, "layout": layout}
 
 
@@ -80,6 +94,42 @@ def _line(line: Line, palette: Palette) -> Json:
         "y": _finite(line.y),
         "line": {"color": palette.variable(line.color), "width": 2},
         "hovertemplate": "%{y:.5g} at %{x:.5g}<extra>" + line.color + "</extra>",
+    }
+
+
+def _points(points: Points, palette: Palette) -> Json:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": points.name,
+        "x": _finite(points.x),
+        "y": _finite(points.y),
+        "marker": {"color": palette.variable(points.color), **_SYMBOLS[points.symbol]},
+        "hovertemplate": "%{x:.5g}, %{y:.5g}<extra>" + points.name + "</extra>",
+    }
+
+
+def _contours(part: Contours, palette: Palette) -> Json:
+    width = len(part.x)
+    values = _finite(part.values)
+    return {
+        "type": "contour",
+        "name": part.name,
+        "x": list(part.x),
+        "y": list(part.y),
+        "z": [values[i : i + width] for i in range(0, len(values), width)],
+        "contours": {
+            "coloring": "none",
+            "start": part.first,
+            "end": part.last,
+            "size": part.apart,
+            "showlabels": True,
+            "labelfont": {"size": 10, "color": "--muted"},
+        },
+        "autocontour": False,
+        "line": {"color": palette.variable(part.color), "width": 1.2, "smoothing": 0},
+        "showscale": False,
+        "hovertemplate": "%{z:.3g} at %{x:.4g}, %{y:.4g}<extra>" + part.name + "</extra>",
     }
 
 

@@ -78,8 +78,12 @@ def _shown(exhibit: Exhibit, palette: Palette) -> dict[str, Any]:
 
 
 def _colors(figure: Figure) -> list[str]:
-    """Return the names that need a legend: those of lines; points are named by the axis."""
-    names = (line.color for panel in figure.panels for line in panel.lines)
+    """Return the names that need a legend; separate points are named by the axis."""
+    names = (
+        drawn.color
+        for panel in figure.panels
+        for drawn in (*panel.lines, *panel.contours, *panel.points)
+    )
     return list(dict.fromkeys(names))
 
 

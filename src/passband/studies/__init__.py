@@ -22,6 +22,12 @@ from passband.studies.record import Eigenvalues, Measurement, Record
 from passband.studies.six_edges import SixEdges
 from passband.studies.store import Store
 from passband.studies.study import Run, Study
+from passband.studies.transients import (
+    CoupledNetworks,
+    CouplingBounds,
+    FeedbackThresholds,
+    Portraits,
+)
 
 STUDIES: dict[str, type[Study]] = {
     study.name: study
@@ -36,6 +42,10 @@ STUDIES: dict[str, type[Study]] = {
         NormalizedNetworks,
         SharpnessNotions,
         ValleyDrift,
+        CouplingBounds,
+        FeedbackThresholds,
+        Portraits,
+        CoupledNetworks,
     )
 }
 """Every study by its name; a new one is added here."""
@@ -47,8 +57,11 @@ __all__ = [
     "Backend",
     "Checkpoints",
     "Claim",
+    "CoupledNetworks",
+    "CouplingBounds",
     "Eigenvalues",
     "EqualGradients",
+    "FeedbackThresholds",
     "FiltersAtWork",
     "MeanSquareEdges",
     "Measurement",
@@ -57,6 +70,7 @@ __all__ = [
     "PaperFilters",
     "Plan",
     "Policy",
+    "Portraits",
     "Program",
     "Record",
     "Run",

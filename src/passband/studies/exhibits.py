@@ -61,6 +61,44 @@ class Dots:
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class Points:
+    """Separate points in a plane; ``color`` is the name of what they belong to."""
+
+    name: str
+    color: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    symbol: Symbol = "small"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Contours:
+    """Lines of equal value over a plane, each labeled with it.
+
+    Attributes:
+        name: What the value is, with its unit.
+        color: The name of what it belongs to.
+        x: Columns of the grid.
+        y: Rows of the grid.
+        values: Row after row, ``len(y)`` rows of ``len(x)``.
+        first: Lowest line.
+        last: Highest line.
+        apart: From one line to the next.
+    """
+
+    name: str
+    color: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    values: tuple[float, ...]
+    first: float
+    last: float
+    apart: float
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class Level:
     """A thin straight line across the panel, at a height or (``vertical``) at a position."""
 
@@ -85,13 +123,16 @@ class Span:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One pair of axes and what is drawn on it."""
+    """One pair of axes and what is drawn on it; on ``plane``, a unit is as long on both."""
 
     x: Axis
     y: Axis
     title: str = ""
     lines: tuple[Line, ...] = ()
     dots: tuple[Dots, ...] = ()
+    points: tuple[Points, ...] = ()
+    contours: tuple[Contours, ...] = ()
+    plane: bool = False
     levels: tuple[Level, ...] = ()
     spans: tuple[Span, ...] = ()
 
@@ -161,6 +202,13 @@ def _rows(panel: Panel) -> Iterator[tuple[str, ...]]:
         ends = zip(dots.colors, dots.x, dots.y, dots.low, dots.high, strict=True)
         for of, x, *ys in ends:
             yield panel.title, dots.name, of, x, *map(number, ys)
+    for points in panel.points:
+        for x, y in zip(points.x, points.y, strict=True):
+            yield panel.title, points.name, points.color, number(x), number(y), "", ""
+    for part in panel.contours:
+        places = [(x, y) for y in part.y for x in part.x]
+        for (x, y), value in zip(places, part.values, strict=True):
+            yield panel.title, part.name, number(value), number(x), number(y), "", ""
     for level in panel.levels:
         at = number(level.at)
         place = (at, "") if level.vertical else ("", at)

@@ -14,6 +14,7 @@ from passband.studies.one_gradient import (
 from passband.studies.paper import DATA
 from passband.studies.paper_programs import paper_studies
 from passband.studies.study import Study
+from passband.studies.transients import transient_studies
 
 Studies = Callable[..., tuple[Study, ...]]
 """Makes studies from ``quick``, ``seeds`` and, where there is a choice, ``data``."""
@@ -94,6 +95,10 @@ PROGRAMS: dict[str, Program] = {
     "one-gradient": Program(
         "the edge of Two-step USAM for one gradient a step (about 8 minutes on 2 cores)",
         one_gradient_studies,
+    ),
+    "transients": Program(
+        "transients of coupled training: bounds, feedback, a GAN (about 10 minutes on 2 cores)",
+        transient_studies,
     ),
 }
 """Everything that ``passband run`` can do, by name."""
