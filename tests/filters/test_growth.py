@@ -29,7 +29,7 @@ def scaled(M: np.ndarray, radius: float) -> np.ndarray:
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 5), radius=st.floats(0.05, 0.98))
 def test_peak_and_settling_of_random_matrices(seed: int, n: int, radius: float) -> None:
     M = scaled(np.random.default_rng(seed).standard_normal((n, n)), radius)
-    curve = norms(M, 4000)
+    curve = norms(M, 1500)
 
     found, steps = overshoot(M), settling(M, eps=0.01)
 
