@@ -78,6 +78,15 @@ def test_full_batches_go_on_bit_by_bit(tmp_path: Path, index: int, after: int) -
     assert bits(run, run.measure(Checkpoints(tmp_path))) == uninterrupted(run)
 
 
+def test_the_patience_of_a_run_survives_an_interruption(tmp_path: Path) -> None:
+    assert interrupted(FULL, tmp_path, after=3)
+
+    measured = FULL.measure(Checkpoints(tmp_path))
+
+    assert measured.metrics["steps"] == 20  # the sharpness falls from the start
+    assert bits(FULL, measured) == uninterrupted(FULL)
+
+
 def test_a_run_can_be_interrupted_again_and_again(tmp_path: Path) -> None:
     run = replace(SMALL, method=METHODS["secant SGD"])
 
