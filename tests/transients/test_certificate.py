@@ -35,6 +35,16 @@ def test_equal_radii_and_strong_coupling() -> None:
     assert_allclose(found.growth, c / (2 * (1 - gamma)), rtol=1e-2)
 
 
+def test_very_strong_coupling_is_still_bounded() -> None:
+    """Where Newton steps are ill-conditioned, what is proven holds all the same."""
+    A = np.array([[0.999, 0.0], [1.0, 0.999]])
+
+    found = certificate(A)
+
+    assert np.linalg.eigvalsh(found.P - A.T @ found.P @ A)[0] > -1e-9 * found.growth
+    assert growth(A).peak <= found.growth <= 1.02 * 1.0 / (2 * 0.001)
+
+
 def test_a_rate_is_proven_too() -> None:
     A = stable(4, 4, radius=0.8)
 

@@ -1,9 +1,5 @@
 """Transients of a matrix at hand: Kreiss constant, growth, pseudospectra, radii. No torch."""
 
-from passband.transients.dense.certificate import (
-    Certificate,
-    certificate,
-)
 from passband.transients.dense.cycle import (
     Cycle,
     cycle,
@@ -20,6 +16,10 @@ from passband.transients.dense.growth import (
 from passband.transients.dense.kreiss import (
     Kreiss,
     kreiss,
+)
+from passband.transients.dense.lyapunov import (
+    Certificate,
+    certificate,
 )
 from passband.transients.dense.numerical_range import (
     numerical_abscissa,
