@@ -29,6 +29,8 @@ class UphillOptimizer(ByHand):
     the gradient found there (`_descend`).
     """
 
+    passes: Passes = Passes()
+
     @final
     def attach(
         self,

@@ -13,6 +13,10 @@ CHANNELS = 16
 class Residual(nn.Module):
     """Two convolutions, each after a ReLU, added to their input."""
 
+    first: nn.Conv2d
+    second: nn.Conv2d
+    shortcut: nn.Identity | nn.Conv2d
+
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(inputs, outputs, 3, stride, padding=1)

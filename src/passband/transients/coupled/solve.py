@@ -83,6 +83,8 @@ class Implicit:
         most: Products of one solution at most.
     """
 
+    products: int
+
     def __init__(self, multiply: Multiply, *, rtol: float | None = None, most: int = 300) -> None:
         self._multiply, self._rtol, self._most = multiply, rtol, most
         self.products = 0

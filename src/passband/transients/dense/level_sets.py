@@ -63,6 +63,12 @@ class Curves(ABC):
     `coordinate` (Hadamard's three circles, or three lines), and ``K = sup x M(x)``.
     """
 
+    real: bool
+    identity: ndarray
+    norm: float
+    triangle: ndarray
+    eigenvalues: ndarray
+
     def __init__(self, A: Num[ndarray, "n n"], *, tolerance: float) -> None:
         self.A = A
         self.real = np.isrealobj(A)

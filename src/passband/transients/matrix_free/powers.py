@@ -56,6 +56,8 @@ class Powers:
         seed: Of the random directions.
     """
 
+    curve: Tensor
+
     def __init__(
         self,
         J: LinearOperator,
