@@ -47,7 +47,7 @@ class CoupledNetworks(Study):
     )
 
     gan: tuple[float, float] = (0.2, 0.4)
-    gan_ratios: tuple[float, ...] = (1.0, 0.05)
+    gan_ratios: tuple[float, ...] = (0.05, 1.0)
     readout: tuple[float, float] = (0.2, 0.5)
     readout_ratios: tuple[float, ...] = (0.5, 5.0)
     bilevel: tuple[float, float] = (0.2, 0.4)

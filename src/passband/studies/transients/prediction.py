@@ -67,7 +67,8 @@ class PredictionRun(Run):
     @override
     def label(self) -> str:
         first, second = self.rates
-        return f"{self.system}, rates {first:g} and {second * self.ratio:g}"
+        label = f"{self.system}, rates {first:g} and {second * self.ratio:g}"
+        return f"{label}, scaled to the radius of {second * self.like:g}" if self.like else label
 
     @property
     @override
