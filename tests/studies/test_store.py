@@ -152,7 +152,7 @@ def test_a_full_disk_leaves_the_old_run(tmp_path: Path, monkeypatch: pytest.Monk
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}"):
             store.save(dataclasses.replace(record(), seconds=9.0))
 
     assert list(store) == [record()]

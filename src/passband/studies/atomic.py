@@ -28,7 +28,7 @@ def write(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        _fill(descriptor, content.encode() if isinstance(content, str) else content)
+        _fill(descriptor, content.encode() if isinstance(content, str) else content, path)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
@@ -51,7 +51,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     try:
         for name, content in files.items():
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            _fill(os.open(temporary / name, flags, 0o644), content)
+            _fill(os.open(temporary / name, flags, 0o644), content, path / name)
         temporary.chmod(0o755)
         aside = _move_into_place(temporary, path)
     except BaseException:
@@ -64,11 +64,14 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _fill(descriptor: int, content: bytes) -> None:
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _fill(descriptor: int, content: bytes, path: Path) -> None:
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:  # it does not say where
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _move_into_place(temporary: Path, path: Path) -> list[Path]:
