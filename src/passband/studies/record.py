@@ -93,7 +93,7 @@ def name_of(configuration: Configuration) -> str:
 
     Example:
         >>> name_of({"study": "edges", "label": "Heavy ball", "seed": 0})
-        'edges-heavy-ball-766e0bc0f1'
+        'edges-heavy-ball-6352159db0'
     """
     canonical = json.dumps(configuration, sort_keys=True, allow_nan=False, ensure_ascii=False)
     digest = hashlib.sha256(f"{FORMAT} {canonical}".encode()).hexdigest()[:10]
