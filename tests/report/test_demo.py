@@ -38,7 +38,7 @@ def run(out: Path, *options: str) -> int:
 
 
 def stamps(out: Path) -> dict[str, int]:
-    found = (out / "records").glob("*/run.json")
+    found = (out / "records").glob("[!.]*/run.json")  # temporary folders begin with a dot
     return {path.parent.name: path.stat().st_mtime_ns for path in found}
 
 
