@@ -97,7 +97,7 @@ PROGRAMS: dict[str, Program] = {
         one_gradient_studies,
     ),
     "transients": Program(
-        "transients of coupled training: bounds, feedback, a GAN (about 10 minutes on 2 cores)",
+        "transients of coupled training: bounds, feedback, a GAN (about 15 minutes on 2 cores)",
         transient_studies,
     ),
 }

@@ -60,7 +60,7 @@ class PredictionRun(Run):
     steps: int
     together: int = 0
     directions: int = 5
-    longest: int = 12000
+    longest: int = 30000
 
     @property
     @override
@@ -72,7 +72,7 @@ class PredictionRun(Run):
     @property
     @override
     def cost(self) -> float:
-        return 1.0 + self.steps * 2e-3 + self.longest * 1e-2
+        return 1.0 + self.steps * 2e-3 + self.longest * 4e-3
 
     @override
     def measure(self, checkpoints: Any = None) -> Measurement:
