@@ -24,8 +24,9 @@ check: $(VENV)/.dev  ## everything that is checked before anything is merged
 bench: $(VENV)/.dev  ## benchmarks: work and seconds, side by side
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-docs: $(VENV)/.dev  ## every example in the documentation, run
-	$(BIN)/python -m pytest -q --doctest-glob='*.md' README.md docs src --ignore-glob='docs/*.py'
+docs: $(VENV)/.docs  ## every example in the documentation, run; the site: docs/_build/index.html
+	$(BIN)/python -m pytest -q -n $(JOBS) --doctest-glob='*.md' README.md docs src --ignore-glob='docs/*.py' --ignore=docs/gallery
+	cd docs && ../$(BIN)/python -m sphinx -q -W --keep-going -b html . _build
 
 integrations: $(VENV)/.dev  ## our optimizers and the monitor inside other packages' trainers
 	$(PIP) --editable '.[dev,integrations]'
@@ -43,6 +44,10 @@ $(BIN)/python:
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(PIP) --editable '.[dev,docs]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python

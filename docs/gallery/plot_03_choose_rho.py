@@ -1,0 +1,34 @@
+"""
+Choosing rho from the sharpness you want
+========================================
+
+``passband.filters.design`` turns the question around: it finds the ρ (or learning rate, or
+strength) whose edge is the one you ask for.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from passband import filters
+
+EDGE, LR = 20.0, 0.01
+families = (filters.USAM, filters.HessianUSAM, filters.DerivativeAction, filters.Secant)
+found = [filters.design(family, edge=EDGE, lr=LR, momentum=0.9) for family in families]
+plain = filters.SGD(lr=2 * 1.9 / EDGE, momentum=0.9)
+
+# %%
+# All have the edge 20. What they pay differs: gradients a step, and how much noise passes.
+
+print(filters.pareto([filters.SGD(lr=LR, momentum=0.9), plain, *found]))
+
+# %%
+# The edge of USAM as a function of ρ, with the designed one marked.
+
+rhos = np.geomspace(1e-3, 1, 60)
+figure, axes = plt.subplots(layout="constrained")
+for momentum in (0.0, 0.9):
+    edges = [filters.USAM(lr=LR, rho=float(rho), momentum=momentum).edge for rho in rhos]
+    axes.loglog(rhos, edges, label=f"momentum {momentum}")
+axes.plot(found[0].rho, EDGE, "o", color="black", label=f"edge 20 at ρ = {found[0].rho:.3g}")
+axes.set(xlabel="ρ", ylabel="edge of USAM")
+_ = axes.legend()

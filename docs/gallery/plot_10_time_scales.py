@@ -1,0 +1,30 @@
+"""
+Which time-scale ratio?
+=======================
+
+Slowing the driven player down reduces the transient, and slows everything. The block model shows
+both, and recommends a ratio.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from passband.transients import Blocks
+
+A, B, C = 0.995, 0.95, 1.0
+ratios = np.geomspace(0.02, 1, 60)
+peaks, steps = [], []
+for ratio in ratios:  # the driven player's steps are scaled, and what it hears with them
+    blocks = Blocks(a=A, b=1 - ratio * (1 - B), c=ratio * C)
+    peaks.append(blocks.peak)
+    steps.append(blocks.steps(1e-3))
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+left.loglog(ratios, peaks)
+right.loglog(ratios, steps)
+left.set(xlabel="learning-rate ratio, driven player", ylabel="worst peak")
+_ = right.set(xlabel="learning-rate ratio, driven player", ylabel="steps until below 1/1000")
+
+# %%
+# For a model of your own, ``passband.transients.coupled.compare(players)`` measures the blocks and
+# puts this advice beside the remedies of the literature.
