@@ -6,7 +6,7 @@ one function whose equilibrium can be polished to rounding.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -15,9 +15,9 @@ from torch.nn import functional
 from torch.utils import _pytree as pytree
 
 from passband.studies.images import mnist
+from passband.studies.transients.prediction import Name
 from passband.transients.coupled import Player, Update, bilevel, simultaneous
 
-Name = Literal["GAN", "readout", "bilevel"]
 Layer = dict[str, Tensor]
 
 
