@@ -136,8 +136,8 @@ def _outcome(
                 about="half precision",
                 what=f"only {share:.1%} of the weights in half precision moved in a step: the "
                 "update of the others is below half a unit in their last place.",
-                remedy="Keep weights in float32 and compute under `torch.autocast`, or keep float32 "
-                "copies with `optim.Shadow`.",
+                remedy="Keep weights in float32 and compute under `torch.autocast`, or keep "
+                "float32 copies with `optim.Shadow`.",
             )
     if not any(bool((m != 0).any()) for m in moves):
         yield Finding(
