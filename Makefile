@@ -12,7 +12,7 @@ demo: $(VENV)/.demo  ## train real networks, measure their minima, judge them: r
 	$(BIN)/passband demo $(ARGS)
 
 test: $(VENV)/.dev  ## the test suite, on JOBS processes
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev  ## everything that is checked before anything is merged
 	$(BIN)/ruff format --check .

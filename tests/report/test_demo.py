@@ -153,10 +153,19 @@ def test_impossible_numbers_are_refused(tmp_path: Path, option: str, value: str)
 
 @pytest.mark.slow
 def test_quick_interrupted_and_continued(tmp_path: Path) -> None:
-    listen = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # also in the background
-    code = (
-        f"import signal, sys; {listen}; from passband.cli import main; sys.exit(main(sys.argv[1:]))"
-    )
+    code = """
+import signal, sys
+from dataclasses import replace
+from passband.cli import demo, main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background
+six, filters = demo.demo_studies(quick=True)
+fewer = replace(six.training, images=60, patience=80, window=40, limit=200)
+shorter = replace(filters.training, train=120, test=60, epochs=1)
+smaller = replace(six, training=fewer), replace(filters, training=shorter)
+demo.demo_studies = lambda **_: smaller
+sys.exit(main(sys.argv[1:]))
+"""
     options = ["demo", "--quick", "--jobs", "1", "--out", str(tmp_path)]
     command = [sys.executable, "-c", code, *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -85,6 +85,7 @@ class Monitor:
         ValueError: An option is out of its range, or there are no data.
 
     Example:
+        >>> import torch
         >>> x = torch.eye(2)
         >>> model = nn.Linear(2, 1, bias=False)
         >>> sgd = torch.optim.SGD(model.parameters(), lr=0.5)

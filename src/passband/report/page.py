@@ -1,6 +1,7 @@
 """One HTML page that opens anywhere, offline: figures, tables, verdicts, and how to redo them."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -92,9 +93,18 @@ def _dots(figure: Figure) -> Iterator[Dots]:
 
 
 def _script(content: Any) -> str:
-    """Return JSON that can stand inside a script element."""
-    text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    """Return JSON that can stand inside a script element; what is not finite is not drawn."""
+    finite = _finite(content)
+    text = json.dumps(finite, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(part) for key, part in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(part) for part in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _numeric(cell: str) -> bool:

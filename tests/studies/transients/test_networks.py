@@ -29,7 +29,7 @@ def watched() -> Record:
         longest=800,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("passband.studies.transients.prediction._SIZES", (0.01, 2.0))
+        patch.setattr("passband.studies.transients.prediction_measured._SIZES", (0.01, 2.0))
         measured = run.measure()
     return Record(configuration=run.configuration(), environment={}, measured=measured, seconds=1.0)
 
