@@ -6,20 +6,22 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 JOBS ?= 2
 
-.PHONY: demo test check bench docs integrations format clean
+.PHONY: demo test check types bench docs integrations format clean
 
 demo: $(VENV)/.demo  ## train real networks, measure their minima, judge them: runs/demo/report.html
 	$(BIN)/passband demo $(ARGS)
 
 test: $(VENV)/.dev  ## the test suite, on JOBS processes
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev  ## everything that is checked before anything is merged
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+	$(MAKE) --jobs 2 types test
+
+types: $(VENV)/.dev  ## strict types
 	$(BIN)/pyright
-	$(MAKE) test
 
 bench: $(VENV)/.dev  ## benchmarks: work and seconds, side by side
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
