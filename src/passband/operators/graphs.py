@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import torch
 from torch import Tensor
 
 from passband.errors import NonFiniteError
 from passband.operators.memory import Measured, free_memory
 from passband.problem import BatchLoss, Objective, Snapshot
 from passband.problem.batches import tensors
+from passband.problem.finite import all_finite
 from passband.problem.twice import check_connected
 
 G = TypeVar("G")
@@ -126,9 +126,9 @@ class Graphs(Generic[G]):
 
 def check_finite(product: Tensor, v: Tensor, number: int) -> None:
     """Raise `NonFiniteError` for a product that is not finite, naming the vector or the batch."""
-    if bool(torch.isfinite(product).all()):
+    if all_finite(product):
         return
-    if not bool(torch.isfinite(v).all()):
+    if not all_finite(v):
         raise NonFiniteError("the vector to multiply is not finite.")
     raise NonFiniteError(
         f"the second derivative of batch {number} is not finite; its loss and gradient are. Look "

@@ -12,6 +12,7 @@ from passband.errors import NonFiniteError, PassbandError
 from passband.operators.base import LinearOperator
 from passband.operators.state import Layout, Leaf
 from passband.operators.trial import Trial
+from passband.problem.finite import all_finite
 
 
 @final
@@ -153,9 +154,9 @@ class UpdateJacobian(LinearOperator):
             raise _undifferentiable(error) from error
 
     def _finite(self, product: Tensor, v: Tensor) -> Tensor:
-        if bool(torch.isfinite(product.sum())) or bool(torch.isfinite(product).all()):
+        if all_finite(product):
             return product
-        if not bool(torch.isfinite(v).all()):
+        if not all_finite(v):
             raise NonFiniteError("the vector to multiply is not finite.")
         tensors = self._layout.split(product)
         advice = "Look for a square root, norm, power or division at 0 in the step."

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from passband._shapes import Float
 from passband.errors import NonFiniteError
 from passband.problem.explain import explained
+from passband.problem.finite import all_finite
 from passband.problem.losses import scalar
 from passband.problem.randomness import fixed_randomness
 from passband.problem.snapshot import Runner, Snapshot
@@ -73,7 +74,7 @@ class BatchLoss:
             return value, gradient
 
         value, gradient = self.run(theta, task)
-        if not bool(torch.isfinite(gradient.detach()).all()):
+        if not all_finite(gradient.detach()):
             raise NonFiniteError(
                 f"the gradient of batch {self.number} is not finite, at {self._where(gradient)}. "
                 "Its loss is: look for a square root, norm or logarithm at 0."

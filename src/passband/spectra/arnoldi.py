@@ -10,7 +10,7 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
-from passband.spectra.krylov import coefficients, combine, norm
+from passband.spectra.krylov import coefficients, combine, norm, without
 
 
 @final
@@ -70,7 +70,7 @@ class Arnoldi:
         column = torch.zeros(m + 1, dtype=torch.float64)
         for _ in range(2):
             c = coefficients(self._rows, w)
-            w = w - combine(c, self._rows)
+            w = without(w, c, self._rows)
             column += c
         full, beta = m + 1 == n, norm(w)
         if full or beta <= 20 * self._eps * scale:  # an invariant subspace is found
@@ -131,6 +131,6 @@ class Arnoldi:
             w = w.to(rows.device)
             length = norm(w)
             for _ in range(3):  # the part that is left may be small
-                w = w - combine(coefficients(rows, w), rows)
+                w = without(w, coefficients(rows, w), rows)
             if (left := norm(w)) > 100 * self._eps * length:
                 return w / left

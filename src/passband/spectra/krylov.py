@@ -13,8 +13,10 @@ _CHUNK = 2**14
 
 
 def norm(w: Tensor) -> float:
-    """Return ``‖w‖₂``; on the CPU `torch.linalg.vector_norm` loses 1e-3 over 2e7 floats."""
-    square = float((w * w).sum())
+    """Return ``‖w‖₂``; on the CPU `torch.linalg.vector_norm` loses 1e-3 over 2e7 floats at once."""
+    whole = len(w) // _CHUNK * _CHUNK
+    parts, rest = torch.linalg.vector_norm(w[:whole].view(-1, _CHUNK), dim=1), w[whole:]
+    square = float((parts * parts).sum()) + float((rest * rest).sum())
     if 1e-30 < square < 1e30:
         return math.sqrt(square)
     largest = float(w.abs().max())  # squares may have left the range of single precision
@@ -26,15 +28,21 @@ def coefficients(rows: Tensor, w: Tensor) -> Tensor:
     n = len(w)
     if n <= _CHUNK or w.device.type != "cpu" or w.dtype == torch.float64:
         return (rows @ w).cpu().double()
-    total = torch.zeros(len(rows), dtype=torch.float64)
-    for a in range(0, n, _CHUNK):
-        total += (rows[:, a : a + _CHUNK] @ w[a : a + _CHUNK]).double()
-    return total
+    whole = n // _CHUNK * _CHUNK
+    parts = w[:whole].view(-1, 1, _CHUNK) @ rows[:, :whole].unflatten(1, (-1, _CHUNK)).permute(
+        1, 2, 0
+    )
+    return parts.double().sum(dim=(0, 1)) + (rows[:, whole:] @ w[whole:]).double()
 
 
 def combine(weights: Tensor, rows: Tensor) -> Tensor:
     """Return ``weights @ rows`` for weights in double precision on the CPU."""
     return weights.to(rows.device, rows.dtype) @ rows
+
+
+def without(w: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
+    """Return ``w - weights @ rows``, in one pass over the rows."""
+    return torch.addmv(w, rows.T, weights.to(rows.device, rows.dtype), alpha=-1)
 
 
 @final
@@ -98,11 +106,11 @@ class Krylov:
         for again in (False, True):
             if len(self._locked):
                 c = coefficients(self._locked, w)
-                w = w - combine(c, self._locked)
+                w = without(w, c, self._locked)
                 self.coupling[:, j] = c + self.coupling[:, j] if again else c
             c = coefficients(basis, w)
             c[j] = float((self._rows[j] * w).sum())  # torch sums pairwise, BLAS does not
-            w = w - combine(c, basis)
+            w = without(w, c, basis)
             column += c
             if not again and j:
                 self.noise = max(self.noise, float((c[:j] - self.projected[:j, j]).abs().max()))
@@ -159,7 +167,7 @@ class Krylov:
             for _ in range(3):  # the part that is left may be small
                 for rows in (self._locked, basis):
                     if rows is not None and len(rows):
-                        w = w - combine(coefficients(rows, w), rows)
+                        w = without(w, coefficients(rows, w), rows)
                 left = norm(w)
                 w, length = (w / left, length * left) if left else (w, 0.0)
             if length > 100 * self._eps:

@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from passband.operators import LinearOperator
-from passband.spectra.krylov import coefficients, combine, norm
+from passband.spectra.krylov import coefficients, norm, without
 from passband.spectra.start import random_direction
 
 
@@ -83,7 +83,7 @@ def beside(held: Tensor, w: Tensor) -> Tensor:
     """Return the part of a vector that is orthogonal to all rows."""
     for _ in range(2):
         if len(held):
-            w = w - combine(coefficients(held, w), held)
+            w = without(w, coefficients(held, w), held)
     return w
 
 

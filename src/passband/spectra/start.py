@@ -8,6 +8,7 @@ from torch import Tensor
 
 from passband.errors import NonFiniteError
 from passband.operators import LinearOperator
+from passband.problem.finite import all_finite
 from passband.spectra.krylov import norm
 from passband.spectra.plane import Multipliers
 from passband.spectra.results import Spectrum
@@ -36,7 +37,7 @@ def watched(H: LinearOperator, *, adjoint: bool = False) -> Callable[[Tensor], T
 
     def multiply(v: Tensor) -> Tensor:
         w = H.multiply(v, adjoint=adjoint)
-        if not bool(torch.isfinite(w).all()):
+        if not all_finite(w):
             raise NonFiniteError(
                 f"a product with {H} is not finite. Look for NaN or infinity in the operator."
             )

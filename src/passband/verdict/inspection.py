@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -12,6 +11,7 @@ from passband.errors import NonFiniteError, UnconvergedWarning
 from passband.filters import Filter
 from passband.operators import Hessian
 from passband.problem import Objective
+from passband.problem.finite import all_finite
 from passband.spectra import eigenvalues
 from passband.verdict.groups import Felt, Plan, plan, weight_decays
 from passband.verdict.judge import Verdict, judge
@@ -85,7 +85,7 @@ def inspect(
     else:
         gradient += float(getattr(optimizer, "weight_decay", 0.0)) * theta
     gradient_norm, weights_norm = _norm(gradient), _norm(theta)
-    if not torch.isfinite(gradient).all():
+    if not all_finite(gradient):
         raise NonFiniteError(
             "the gradient of the loss over the data is not finite, so there is nothing to judge. "
             "Look at the last checkpoint before the loss exploded."
