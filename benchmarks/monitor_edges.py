@@ -56,7 +56,14 @@ def train(run: FullBatchTraining, make: Make) -> pb.Monitor:
     ascent = Ascent(patience=run.patience)
     data = (x, y)
     with pb.Monitor(
-        model, half_squared_error, data, optimizer, every=run.every, rtol=2e-3, on_event="silent"
+        model,
+        half_squared_error,
+        data,
+        optimizer,
+        every=run.every,
+        rtol=2e-3,
+        log=None,
+        on_event="silent",
     ) as monitor:
         for _ in range(run.limit):
             step(closure)

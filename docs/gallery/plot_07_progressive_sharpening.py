@@ -20,7 +20,8 @@ def watch(make) -> pb.Monitor:
     model = nn.Sequential(nn.Linear(10, 32), nn.Tanh(), nn.Linear(32, 2))
     optimizer = make(model.parameters())
     loss = nn.functional.mse_loss
-    with pb.Monitor(model, loss, (x, y), optimizer, every=20, on_event="silent") as monitor:
+    watch = pb.Monitor(model, loss, (x, y), optimizer, every=20, log=None, on_event="silent")
+    with watch as monitor:
         for _ in range(1500):
 
             def closure() -> torch.Tensor:

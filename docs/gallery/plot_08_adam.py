@@ -20,7 +20,7 @@ adam = torch.optim.Adam(model.parameters(), lr=0.01, betas=(0.5, 0.999))
 loss = nn.functional.mse_loss
 print("edge in preconditioned curvature:", round(pb.filter_of(adam).edge, 3))
 
-monitor = pb.Monitor(model, loss, (x, y), adam, every=20, on_event="silent")
+monitor = pb.Monitor(model, loss, (x, y), adam, every=20, log=None, on_event="silent")
 plain: list[float] = []
 for _ in range(1500):
     adam.zero_grad()

@@ -1,6 +1,7 @@
 """`passband watch` shows what a monitor wrote."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,25 @@ def test_shows_ratio_probes_and_events(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_a_missing_file_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", "nowhere.jsonl"]) == 2
-    assert "no file" in capsys.readouterr().err
+    assert "no record" in capsys.readouterr().err
+
+
+def test_without_a_path_the_newest_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["watch"]) == 2
+    assert "no record 'runs/monitor'" in capsys.readouterr().err
+
+    folder = tmp_path / "runs" / "monitor"
+    folder.mkdir(parents=True)
+    for age, ratio in ((100, 0.25), (0, 0.75)):
+        file = folder / f"{age}.jsonl"
+        file.write_text(json.dumps({"step": 1, "ratio": ratio}) + "\n")
+        os.utime(file, (1e9 - age, 1e9 - age))
+
+    assert main(["watch"]) == 0
+    assert "0.750" in capsys.readouterr().out
 
 
 def test_a_sparkline_keeps_the_last_value() -> None:

@@ -62,7 +62,7 @@ def alone() -> tuple[Monitor, torch.Tensor]:
     module = worker()
     model = module.network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.5)
-    options = module.options(None) | {"on_event": "silent"}
+    options = module.options(None) | {"on_event": "silent", "log": None}
     monitor = Monitor(model, torch.nn.functional.mse_loss, module.data(), optimizer, **options)
     module.train(model, monitor, optimizer)
     return monitor, torch.cat([p.detach().reshape(-1) for p in model.parameters()])
@@ -120,4 +120,4 @@ def test_it_needs_processes() -> None:
     model = module.network()
     sgd = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(ValueError, match="torchrun"):
-        Monitor(model, torch.nn.functional.mse_loss, module.data(), sgd, distributed=True)
+        Monitor(model, torch.nn.functional.mse_loss, module.data(), sgd, distributed=True, log=None)

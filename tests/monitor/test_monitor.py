@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 import passband as pb
 from passband import optim
@@ -29,6 +30,7 @@ from passband.monitor import (
     Several,
     hugging_face_callback,
     lightning_callback,
+    newest,
     read_records,
 )
 from passband.monitor.events import Watch
@@ -48,7 +50,7 @@ def network(*middle: nn.Module) -> nn.Sequential:
 
 
 def quiet(*arguments: Any, **options: Any) -> Monitor:
-    return Monitor(*arguments, **{"on_event": "silent", **options})
+    return Monitor(*arguments, **{"on_event": "silent", "log": None, **options})
 
 
 def trained(
@@ -182,6 +184,43 @@ def test_adam_is_judged_by_its_live_preconditioner() -> None:
     assert probe.ratio == pytest.approx(largest / (2 * 1.9 / (0.1 * 0.01)), rel=1e-3)
 
 
+class Crossing(nn.Module):
+    """``½ Σ λᵢ wᵢ²``, whose curvatures can be changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.linspace(1, 2, 200))
+        self.curvatures: Tensor
+        self.register_buffer("curvatures", torch.linspace(0, 1, 200))
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.5 * (self.curvatures * self.w**2).sum() * x
+
+
+def test_a_mode_that_passes_the_one_that_was_largest_is_not_missed() -> None:
+    """A search that starts from the last mode alone settles on it: it is a mode still."""
+    model, batch = Crossing(), [torch.ones(1)]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def loss(model: nn.Module, batch: Tensor) -> Tensor:
+        return model(batch).sum()
+
+    monitor = quiet(model, loss, batch, optimizer, every=1, rtol=1e-3)
+    model.curvatures[3] = 1.5
+    monitor.step()
+    before = pb.Hessian(pb.Objective(model, loss, batch))
+    followed = pb.eigenvalues(before, k=1, rtol=1e-3, verify=False)
+    model.curvatures[4] = 1.6
+    after = pb.Hessian(pb.Objective(model, loss, batch))
+    followed = pb.eigenvalues(after, k=1, rtol=1e-3, verify=False, start=followed)
+    probe = monitor.step()
+
+    assert float(followed.values[0]) < 1.51
+    assert probe is not None
+    assert probe.sharpness == pytest.approx(1.6, rel=1e-3)
+
+
 def test_warm_searches_are_cheaper() -> None:
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
@@ -193,9 +232,9 @@ def test_warm_searches_are_cheaper() -> None:
         optimizer.step()
         monitor.step()
         H = pb.Hessian(pb.Objective(model, MSE, (X, Y)))
-        cold.append(pb.eigenvalues(H, k=3, rtol=1e-4, verify=False).matvecs)
+        cold.append(pb.eigenvalues(H, k=3, rtol=1e-4).matvecs)
 
-    warm = [probe.matvecs for probe in monitor.probes[1:]]  # the first one is cold and verified
+    warm = [probe.matvecs for probe in monitor.probes[1:]]  # the first one is cold
     assert sum(warm) <= 0.9 * sum(cold[1:])
 
 
@@ -256,7 +295,7 @@ def test_events_warn_stop_or_call(on_event: str) -> None:
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MonitorWarning)
-        with Monitor(model, MSE, (X, Y), optimizer, every=5, **options) as monitor:
+        with Monitor(model, MSE, (X, Y), optimizer, every=5, log=None, **options) as monitor:
             pass
 
     assert {event.kind for event in monitor.events} == {"edge", "past"}
@@ -332,6 +371,44 @@ def test_a_record_is_read_back_and_goes_on_without_gaps_or_duplicates(tmp_path: 
         8,
         10,
     ]
+
+
+def test_by_default_every_run_has_a_file_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    files: list[Path | None] = []
+    for _ in range(2):
+        with Monitor(model, MSE, (X, Y), optimizer, every=1, on_event="silent") as monitor:
+            monitor.step()
+        files.append(monitor.file)
+
+    assert len(set(files)) == 2
+    for file in files:
+        assert file is not None
+        assert file.parent == Path("runs/monitor")
+        assert [p.step for p in read_records(file)[0]] == [0, 1]
+    assert newest() in files
+
+
+def test_where_nothing_can_be_written_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("in the way")
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    with (
+        pytest.warns(MonitorWarning, match="stops writing"),
+        Monitor(model, MSE, (X, Y), optimizer, every=1) as monitor,
+    ):
+        monitor.step()
+
+    assert [p.step for p in monitor.probes] == [0, 1]
+    assert monitor.file is None
 
 
 @pytest.mark.slow
@@ -519,7 +596,8 @@ def test_progressive_sharpening_is_seen_to_stop_at_the_edge(name: str) -> None:
     monitor = quiet(model, half_squared_error, (x, y), optimizer, every=50)
 
     with one_thread(), monitor:
-        for _ in range(1500 if name == "adam" else 900):
+        # at step 900 the two USAM still swing by 4 % about the edge
+        for _ in range(1500 if name in {"adam", "usam", "two-step"} else 900):
 
             def closure() -> Tensor:
                 optimizer.zero_grad()

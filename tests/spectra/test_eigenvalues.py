@@ -320,6 +320,31 @@ def test_products_that_are_not_symmetric_end_the_search() -> None:
         eigenvalues(MatrixOperator(matrix, symmetric=True))
 
 
+class Rounding(LinearOperator):
+    """A matrix in single precision that rounds by ``level`` in what is amplified most."""
+
+    symmetric = True
+
+    def __init__(self, matrix: Tensor, level: float) -> None:
+        self.matrix, self.size, self.level = matrix.float(), len(matrix), level
+        self.dtype, self.device = torch.float32, matrix.device
+
+    @override
+    def _matvec(self, v: Tensor) -> Tensor:
+        product = self.matrix @ v
+        return product + self.level * product.norm() * torch.sin(1e9 * v) / self.size**0.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_that_a_preconditioner_amplifies_is_in_the_bars(seed: int) -> None:
+    matrix = planted([5, 4, 3, *BULK], seed=seed)
+
+    with pytest.warns(UnconvergedWarning):
+        s = eigenvalues(Rounding(matrix, 2e-2), k=2)
+
+    assert bool(((s.values - torch.tensor([5.0, 4.0])).abs() <= s.errors).all())
+
+
 def test_acts_on_sums_and_shifts() -> None:
     matrix = planted([5, 4, 3, *BULK])
     H = MatrixOperator(matrix, symmetric=True)

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from passband.monitor import Event, Probe, read_records
+from passband.monitor import Event, Probe, newest, read_records
+from passband.monitor.records import FOLDER
 
 _ROWS = 12
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     import tyro
 
     def command(
-        file: Annotated[Path, tyro.conf.Positional],
+        path: Annotated[Path, tyro.conf.Positional] = FOLDER,
         *,
         follow: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
         seconds: float = 2.0,
@@ -30,16 +31,18 @@ def main(arguments: Sequence[str]) -> int:
         """Show how close a training is to the edge, from what its monitor wrote.
 
         Examples:
-          passband watch runs/monitor.jsonl             # what there is
-          passband watch runs/monitor.jsonl --follow    # until Ctrl-C
+          passband watch                        # the newest in runs/monitor
+          passband watch --follow               # until Ctrl-C
+          passband watch runs/mine.jsonl        # what `Monitor(log="runs/mine.jsonl")` wrote
 
         Args:
-            file: What `Monitor(log=FILE)` writes.
+            path: What a `Monitor` writes, or a folder, of which the newest is shown.
             follow: Draw again whenever there is more.
             seconds: How often to look.
         """
-        if not file.is_file():
-            raise ValueError(f"there is no file {str(file)!r}; `Monitor(log=...)` writes it.")
+        file = newest(path) if path.is_dir() else path
+        if file is None or not file.is_file():
+            raise ValueError(f"there is no record {str(file or path)!r}; a `Monitor` writes it.")
         console = Console(highlight=False)
         if not follow:
             console.print(picture(*read_records(file)))

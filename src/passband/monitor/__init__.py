@@ -5,7 +5,7 @@ from passband.monitor.events import Event, Kind
 from passband.monitor.logs import Numbers, Several, mlflow, tensorboard, wandb
 from passband.monitor.monitor import Monitor
 from passband.monitor.probe import Probe
-from passband.monitor.records import RecordFile, read_records
+from passband.monitor.records import RecordFile, newest, read_records
 
 __all__ = [
     "Event",
@@ -18,6 +18,7 @@ __all__ = [
     "hugging_face_callback",
     "lightning_callback",
     "mlflow",
+    "newest",
     "read_records",
     "tensorboard",
     "wandb",

@@ -18,7 +18,7 @@ from passband.monitor.events import Event, Watch
 from passband.monitor.logs import Log
 from passband.monitor.probe import Probe, Prober
 from passband.monitor.probe_set import is_pair, out_of_memory, plain, probe_set
-from passband.monitor.records import RecordFile
+from passband.monitor.records import FOLDER, RecordFile, opened
 from passband.monitor.schedule import Schedule
 from passband.monitor.shares import Shares
 from passband.problem import Objective
@@ -28,7 +28,7 @@ OnEvent = Literal["warn", "stop", "silent"] | Callable[[Event], object]
 
 _PATIENCE = 3  # failures in a row after which probes are given up
 _SMALLEST_BATCH = 1
-_GRADIENTS = 50  # that a first probe is worth: about 20 products of 2.5 each
+_GRADIENTS = 75  # that a first probe is worth: about 25 products of 3 each
 
 
 @final
@@ -65,8 +65,8 @@ class Monitor:
         spheres: Measure the curvature on the spheres of scale-invariant weights too, and their
             effective learning rates: what counts in normalized networks.
         rtol: Relative accuracy of the eigenvalues.
-        log: A path, for a file of one JSON object a line; or anything with ``write(record)`` and
-            ``close()``; or nothing.
+        log: A path, for a file of one JSON object a line, a new one in ``runs/monitor`` if not
+            given; or anything with ``write(record)`` and ``close()``; or None, for nothing.
         on_event: ``"warn"``; ``"stop"``, which sets ``should_stop``; ``"silent"``; or a function.
         distributed: ``data`` is this process's share of the probe set, of any size, and all
             processes measure together, with the same options. Models sharded by ``fully_shard``
@@ -80,6 +80,7 @@ class Monitor:
         events: All events so far.
         steps: Steps of the optimizer.
         should_stop: Whether an event asked to stop.
+        file: The file that records go to, if there is one by now.
 
     Raises:
         ValueError: An option is out of its range, or there are no data.
@@ -89,7 +90,8 @@ class Monitor:
         >>> x = torch.eye(2)
         >>> model = nn.Linear(2, 1, bias=False)
         >>> sgd = torch.optim.SGD(model.parameters(), lr=0.5)
-        >>> with Monitor(model, nn.functional.mse_loss, (x, x[:, :1]), sgd, every=2) as monitor:
+        >>> data = (x, x[:, :1])
+        >>> with Monitor(model, nn.functional.mse_loss, data, sgd, every=2, log=None) as monitor:
         ...     for _ in range(5):
         ...         _ = monitor.step()  # after `optimizer.step()`
         >>> [probe.step for probe in monitor.probes], round(monitor.probes[0].ratio, 6)
@@ -118,7 +120,7 @@ class Monitor:
         smallest: bool = False,
         spheres: bool = False,
         rtol: float = 1e-2,
-        log: Path | str | Log | None = None,
+        log: Path | str | Log | None = FOLDER,
         on_event: OnEvent = "warn",
         distributed: bool = False,
         step: int = 0,
@@ -152,9 +154,9 @@ class Monitor:
         self._on_event, self._watch = on_event, Watch()
         self._first = not started or dist.get_rank() == 0
         self._log: Log | None = None
+        self._closed: Path | None = None
         if self._first:
-            file = isinstance(log, Path | str)
-            self._log = RecordFile(log, step=step) if file else log
+            self._log = opened(log, step=step) if isinstance(log, Path | str) else log
         self.probes: list[Probe] = []
         self.events: list[Event] = []
         self.steps, self.should_stop = step, False
@@ -193,6 +195,11 @@ class Monitor:
         timed = self.schedule.seconds is not None or self.schedule.budget is not None
         return self._shares.first(due) if timed else due
 
+    @property
+    def file(self) -> Path | None:
+        """The file that records go to, if there is one by now."""
+        return getattr(self._log, "path", self._closed)
+
     def look(self) -> Probe | None:
         """Look now, whatever the schedule says; None where it failed."""
         if self._prober is None:
@@ -219,6 +226,7 @@ class Monitor:
     def close(self) -> None:
         """Finish the record."""
         if self._log is not None:
+            self._closed = self.file
             self._log.close()
             self._log = None
 

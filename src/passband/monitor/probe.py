@@ -22,7 +22,6 @@ from passband.verdict.spherical import Frame
 from passband.verdict.tangent import scale_invariant
 
 _LAYERS = 5
-_VERIFY_EVERY = 10  # probes; between them a mode that is new and hidden may be missed
 
 
 @final
@@ -87,7 +86,8 @@ class Probe:
 class Prober:
     """Looks again and again, each time from where the last search ended.
 
-    The first probe and every tenth one look for eigenvalues that were missed.
+    Every probe also looks for eigenvalues that were missed: modes cross during training, and a
+    search that follows one of them alone was seen to lose the largest by 20 %.
 
     Args:
         objective: The loss over the probe set.
@@ -131,10 +131,9 @@ class Prober:
         self.filter: Filter | None = None
         self.spectrum: Spectrum | None = None
         self._tangent: Spectrum | None = None
-        self._looks = 0
 
     def look(self, step: int) -> Probe:
-        """Measure. Costs a gradient and the products of a warm search, 5 to 15 as a rule."""
+        """Measure. Costs a gradient and the products of a warm search, 10 to 25 as a rule."""
         loss, gradient = self._shares.value_and_gradient(self.objective)
         decays = weight_decays(self.optimizer, self.objective)
         if bool(decays.any()):
@@ -151,7 +150,6 @@ class Prober:
             on_spheres = self._on_spheres(whole) if self.spheres else _Spheres()
         finally:
             hessian.release()
-        self._looks += 1
         self.spectrum = dataclasses.replace(spectrum, unfinished=None)  # the next is another H
         values, errors = spectrum.values[: self.k], spectrum.errors[: self.k]
         direction = gradient if felt is None or felt.scale is None else gradient * felt.scale.sqrt()
@@ -193,7 +191,6 @@ class Prober:
                 which="both" if self.smallest else "largest",
                 rtol=self.rtol,
                 start=start,
-                verify=self._looks % _VERIFY_EVERY == 0,
                 max_matvecs=self.max_matvecs,
                 progress=False,
             )

@@ -1,9 +1,11 @@
 """An append-only file of probes and events, one JSON object a line."""
 
 import dataclasses
+import itertools
 import json
 import math
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, final
@@ -11,6 +13,7 @@ from typing import Any, final
 from passband.monitor.events import Event
 from passband.monitor.probe import Probe
 
+FOLDER = Path("runs/monitor")  # where what has no other name goes
 _FIELDS = {field.name for field in dataclasses.fields(Probe)}
 
 
@@ -90,6 +93,52 @@ class RecordFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+@final
+class NewFile:
+    """A `RecordFile` of its own in a folder, named by the time of its first record.
+
+    Args:
+        folder: Where; it is made with the first record.
+        step: Where training goes on.
+    """
+
+    def __init__(self, folder: Path | str = FOLDER, *, step: int = 0) -> None:
+        self._folder, self._step = Path(folder), step
+        self._file: RecordFile | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file, once there is a record."""
+        return None if self._file is None else self._file.path
+
+    def write(self, record: Probe | Event) -> None:
+        """Append one record and wait until it is on disk."""
+        if self._file is None:
+            name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+            self._folder.mkdir(parents=True, exist_ok=True)
+            taken = (self._folder / f"{name}{n or ''}.jsonl" for n in itertools.count())
+            path = next(path for path in taken if not path.exists())
+            self._file = RecordFile(path, step=self._step)
+        self._file.write(record)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+def opened(path: Path | str, *, step: int = 0) -> RecordFile | NewFile:
+    """Return a file to append to: this one, or a new one where the path is a folder."""
+    is_folder = Path(path) == FOLDER or Path(path).is_dir()
+    return NewFile(path, step=step) if is_folder else RecordFile(path, step=step)
+
+
+def newest(folder: Path | str = FOLDER) -> Path | None:
+    """Return the record in a folder that was written to last."""
+    files = Path(folder).glob("*.jsonl")
+    return max(files, key=lambda file: file.stat().st_mtime, default=None)
 
 
 def _line(entry: dict[str, Any]) -> str:

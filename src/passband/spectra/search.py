@@ -72,7 +72,7 @@ class Search:
         self.matvecs = 0
         self.locked = Locked.none(start)
         self.space = self._new_space(start, self.locked)
-        self.settled, self.stopped, self._looking = False, False, False
+        self.settled, self.stopped, self._looking, self._rounds = False, False, False, False
         self._trail: list[list[Tensor]] = [[] for _ in ends]
 
     def resume(self, begun: Unfinished) -> bool:
@@ -257,8 +257,11 @@ class Search:
 
     def _tell(self, phase: str) -> Pairs:
         pairs = self.pairs()
-        if self.space.noise > ROUNDING * (pairs.scale + self.space.beta):
-            raise disagreement(self._H, self._multiply, self._generator)
+        if not self._rounds and self.space.noise > ROUNDING * (pairs.scale + self.space.beta):
+            error = disagreement(self._H, self._multiply, self._generator)
+            if error is not None:
+                raise error
+            self._rounds = True  # amplified; the error bars hold it
         if self._listener is not None:
             wanted = [(end, i) for end in self.ends for i in end.wanted(pairs)]
             values = [float(pairs.values[i]) for _, i in wanted]
