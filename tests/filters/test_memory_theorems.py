@@ -5,7 +5,7 @@ from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose
 
 from passband.filters import SGD, Filter
-from passband.filters.base import Loop
+from passband.filters.loop import Loop
 from passband.filters.memory import memory_loop
 
 SETTINGS = settings(deadline=None, max_examples=20)

@@ -11,7 +11,6 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from passband.filters.base import LoopFilter
 from passband.filters.checks import (
     check_betas,
     check_momentum,
@@ -20,6 +19,7 @@ from passband.filters.checks import (
 )
 from passband.filters.loop import Loop
 from passband.filters.sgd import sgd_loop
+from passband.filters.staged import LoopFilter
 
 
 @final

@@ -6,7 +6,7 @@ from typing import final
 from typing_extensions import override
 
 from passband.filters.checks import check_count, check_nonnegative, check_positive
-from passband.filters.oracles import Ascent, HessianAscent
+from passband.filters.climbing_oracles import Ascent, HessianAscent
 from passband.filters.response import Response
 from passband.filters.uphill import Uphill
 

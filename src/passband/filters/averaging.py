@@ -8,7 +8,7 @@ from numpy import ndarray
 from typing_extensions import override
 
 from passband._shapes import Float, Num
-from passband.filters.base import CycleFilter, Filter, LoopFilter
+from passband.filters.base import Filter
 from passband.filters.checks import check_count, check_finite, check_fraction, check_positive
 from passband.filters.crossings import admissible_set, polynomial_conditions
 from passband.filters.cycle import Cycle, Stage, after, composed
@@ -16,6 +16,7 @@ from passband.filters.loop import Loop
 from passband.filters.oracles import Contraction, chain
 from passband.filters.passband import Passband
 from passband.filters.sgd import sgd_loop
+from passband.filters.staged import CycleFilter, LoopFilter
 
 
 @final

@@ -13,16 +13,11 @@ from passband.filters.checks import check_nonnegative, check_positive
 from passband.filters.curvature import as_curvature
 from passband.filters.cycle import Cycle, Stage
 from passband.filters.growth import Overshoot, overshoot, settling
-from passband.filters.loop import Loop
 from passband.filters.noise import mean_square_edge, stationary_variance
-from passband.filters.oracles import Identity
 from passband.filters.passband import Interval, Passband
-from passband.filters.response import Response
 from passband.filters.rotation import rotation_edge
 from passband.filters.series import slow_multiplier
 from passband.filters.sheet import page, text
-
-__all__ = ["Filter", "Loop", "LoopFilter"]
 
 
 class Filter(ABC):
@@ -276,87 +271,6 @@ class Filter(ABC):
     def _units(self) -> Float[ndarray, " s"]:
         """A displacement worth one unit of each slot of the transition."""
         return np.ones(len(self.transition(0.0)))
-
-
-class LoopFilter(Filter):
-    """A filter that is one loop, shown the curvature through a gradient oracle.
-
-    Subclasses say what the loop is; ``M(λ) = A + h(λ) b cᵀ`` follows, and the passband is the
-    preimage under ``h`` of the loop's own.
-    """
-
-    @property
-    @abstractmethod
-    def loop(self) -> Loop:
-        """The optimizer as a feedback loop, given the gradient of its oracle."""
-
-    @property
-    def response(self) -> Response:
-        """The gradient oracle ``λ ↦ h(λ)``; the gradient at the weights by default."""
-        return Identity()
-
-    @property
-    @override
-    def gradients_per_step(self) -> float:
-        return self.response.gradients
-
-    @property
-    @override
-    def stages(self) -> tuple[Stage, ...]:
-        return (Stage(self.loop, self.response),)
-
-    @final
-    @override
-    def _transition(self, lam: Num[ndarray, "*batch"]) -> Num[ndarray, "*batch s s"]:
-        return self.loop.transition(np.asarray(self.response(lam)))
-
-    @final
-    @override
-    def _passband(self) -> Passband:
-        return self.response.preimage(self.loop.admissible())
-
-    @property
-    @final
-    @override
-    def _units(self) -> Float[ndarray, " s"]:
-        return self.loop.units
-
-
-class CycleFilter(Filter):
-    """A filter whose period has several stages: ``M(λ)`` is their product."""
-
-    @property
-    @abstractmethod
-    @override
-    def stages(self) -> tuple[Stage, ...]:
-        """The period as linear maps, one after the other."""
-
-    @property
-    @final
-    def cycle(self) -> Cycle:
-        """The stages on their common state."""
-        return Cycle.of(self.stages)
-
-    @property
-    @override
-    def gradients_per_step(self) -> float:
-        return sum(stage.gradients for stage in self.stages) / self.period
-
-    @final
-    @override
-    def _transition(self, lam: Num[ndarray, "*batch"]) -> Num[ndarray, "*batch s s"]:
-        E = self.cycle.change(lam)
-        return np.eye(E.shape[-1]) + E
-
-    @override
-    def _passband(self) -> Passband:
-        return Cycle.of(self.stages, scaled=True).admissible()
-
-    @property
-    @final
-    @override
-    def _units(self) -> Float[ndarray, " s"]:
-        return self.cycle.units
 
 
 def _real(lam: ndarray) -> ndarray:

@@ -6,7 +6,6 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from passband.filters.base import LoopFilter
 from passband.filters.checks import (
     check_count,
     check_delay,
@@ -19,6 +18,7 @@ from passband.filters.loop import Loop
 from passband.filters.oracles import Contraction
 from passband.filters.response import Response
 from passband.filters.sgd import sgd_loop
+from passband.filters.staged import LoopFilter
 
 
 @final

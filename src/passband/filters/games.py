@@ -7,12 +7,13 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from passband.filters.base import LoopFilter
 from passband.filters.checks import check_finite, check_positive
+from passband.filters.climbing_oracles import Ascent
 from passband.filters.loop import Loop
-from passband.filters.oracles import Ascent, Implicit
+from passband.filters.oracles import Implicit
 from passband.filters.response import Response
 from passband.filters.sgd import sgd_loop
+from passband.filters.staged import LoopFilter
 
 
 @final

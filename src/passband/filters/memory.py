@@ -13,7 +13,6 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from passband.filters.base import LoopFilter
 from passband.filters.checks import (
     check_finite,
     check_momentum,
@@ -23,6 +22,7 @@ from passband.filters.checks import (
 from passband.filters.loop import Loop
 from passband.filters.oracles import Decay, Identity
 from passband.filters.response import Response
+from passband.filters.staged import LoopFilter
 
 
 def memory_loop(*, lr: float, momentum: float, weights: tuple[float, ...]) -> Loop:

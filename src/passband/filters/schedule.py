@@ -8,12 +8,13 @@ import numpy as np
 from typing_extensions import override
 
 from passband.filters.averaging import check_part
-from passband.filters.base import CycleFilter, Filter
+from passband.filters.base import Filter
 from passband.filters.checks import check_count, check_finite, check_momentum, check_positive
+from passband.filters.climbing_oracles import Ascent
 from passband.filters.cycle import Cycle, Stage
 from passband.filters.loop import Loop
-from passband.filters.oracles import Ascent
 from passband.filters.sgd import sgd_loop
+from passband.filters.staged import CycleFilter
 
 
 @final

@@ -6,7 +6,6 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from passband.filters.base import Loop, LoopFilter
 from passband.filters.checks import (
     PLACEMENTS,
     DecayPlacement,
@@ -16,8 +15,10 @@ from passband.filters.checks import (
     check_nonnegative,
     check_positive,
 )
+from passband.filters.loop import Loop
 from passband.filters.oracles import Decay, Identity
 from passband.filters.response import Response
+from passband.filters.staged import LoopFilter
 
 
 @final

@@ -6,7 +6,6 @@ from typing import final
 
 from typing_extensions import override
 
-from passband.filters.base import LoopFilter
 from passband.filters.checks import (
     PLACEMENTS,
     DecayPlacement,
@@ -20,6 +19,7 @@ from passband.filters.loop import Loop
 from passband.filters.oracles import Decay, Identity, chain
 from passband.filters.response import Response
 from passband.filters.sgd import sgd_loop
+from passband.filters.staged import LoopFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,10 @@ from torch.optim import Optimizer
 from passband.errors import MonitorWarning
 from passband.filters import Filter
 from passband.monitor.events import Event, Watch
+from passband.monitor.fitting import FittingProber
 from passband.monitor.logs import Log
 from passband.monitor.probe import Probe, Prober
-from passband.monitor.probe_set import is_pair, out_of_memory, plain, probe_set
+from passband.monitor.probe_set import probe_set
 from passband.monitor.records import FOLDER, RecordFile, opened
 from passband.monitor.schedule import Schedule
 from passband.monitor.shares import Shares
@@ -27,8 +28,6 @@ from passband.problem.sharded import is_fully_sharded
 OnEvent = Literal["warn", "stop", "silent"] | Callable[[Event], object]
 
 _PATIENCE = 3  # failures in a row after which probes are given up
-_SMALLEST_BATCH = 1
-_GRADIENTS = 75  # that a first probe is worth: about 25 products of 3 each
 
 
 @final
@@ -133,8 +132,7 @@ class Monitor:
         if every is None and seconds is None and budget is None:
             budget = 0.03
         self.schedule = Schedule(every, seconds, budget)
-        self._model, self._loss, self._optimizer = model, loss, optimizer
-        self._data, self._batch = probe_set(data, samples, seed), batch
+        chosen = probe_set(data, samples, seed)
         started = dist.is_available() and dist.is_initialized()
         if distributed and not started:
             raise ValueError(
@@ -142,15 +140,6 @@ class Monitor:
                 "`torch.distributed.init_process_group()` first."
             )
         self._shares = Shares(started and (distributed or is_fully_sharded(model)))
-        self._options: dict[str, Any] = {
-            "shares": self._shares,
-            "k": k,
-            "rtol": rtol,
-            "smallest": smallest,
-            "spheres": spheres,
-            "batches": batch is not None,
-            "max_matvecs": max_matvecs,
-        }
         self._on_event, self._watch = on_event, Watch()
         self._first = not started or dist.get_rank() == 0
         self._log: Log | None = None
@@ -161,7 +150,28 @@ class Monitor:
         self.events: list[Event] = []
         self.steps, self.should_stop = step, False
         self._failures = 0
-        self._prober: Prober | None = self._made() if self._first or self._shares.several else None
+        options: dict[str, Any] = {
+            "shares": self._shares,
+            "k": k,
+            "rtol": rtol,
+            "smallest": smallest,
+            "spheres": spheres,
+            "batches": batch is not None,
+            "max_matvecs": max_matvecs,
+        }
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        self._prober: FittingProber | None = None
+        if self._first or self._shares.several:
+            self._prober = FittingProber(
+                lambda data: Objective(
+                    model, loss, data, parameters=lambda _, p: p.requires_grad and id(p) in held
+                ),
+                lambda objective: Prober(objective, optimizer, **options),
+                chosen,
+                batch=batch,
+                shares=self._shares,
+                say=lambda text: self._happened(Event(self.steps, "failed", text)),
+            )
         self._ahead = step > 0 and isinstance(self._log, RecordFile) and self._log.last == step
 
     def __enter__(self) -> "Monitor":
@@ -205,8 +215,7 @@ class Monitor:
         if self._prober is None:
             return None
         began = time.perf_counter()
-        with plain():
-            probe, failure = self._attempt(began)
+        probe, failure = self._prober.look(self.steps)
         seconds = time.perf_counter() - began
         self.schedule.done(self.steps, seconds)
         if probe is None:
@@ -217,6 +226,7 @@ class Monitor:
             self._happened(Event(self.steps, "failed", failure))
             return None
         self._failures = 0
+        probe = dataclasses.replace(probe, seconds=seconds)
         self.probes.append(probe)
         self._write(probe)
         for event in self._watch.events(probe, self._filter()):
@@ -238,66 +248,10 @@ class Monitor:
         if self._prober is None:
             return
         began = time.perf_counter()
-        with plain():
-            self._prober.objective.value_and_gradient()
+        gradients = self._prober.gradients()
         seconds = time.perf_counter() - began
         self.schedule.spent += seconds
-        self.schedule.expected = _GRADIENTS * seconds
-
-    def _attempt(self, began: float) -> tuple[Probe | None, str]:
-        """Probe; out of memory, again with half the batch, down to single samples."""
-        while self._prober is not None:
-            probe, error = None, None
-            try:
-                probe = self._prober.look(self.steps)
-            except Exception as failed:
-                error = failed
-            errors = [e for e in self._shares.agreed(error) if e is not None]
-            if probe is not None and not errors:
-                return dataclasses.replace(probe, seconds=time.perf_counter() - began), ""
-            worst = next(filter(out_of_memory, errors), error or errors[0])
-            smaller = self._smaller() if out_of_memory(worst) else None
-            if not any(self._shares.gathered(lambda now=smaller: now is not None)):
-                line = (str(worst).splitlines() or [""])[0]
-                return None, f"the probe failed: {type(worst).__name__}: {line}"
-            previous, self._batch = self._prober.spectrum, smaller or self._batch
-            self._prober = self._made()
-            self._prober.spectrum = previous
-        return None, "the probe failed."
-
-    def _smaller(self) -> int | None:
-        """Return half the size of the batches, with a word about it; None where it is one."""
-        if not is_pair(self._data):
-            return None
-        now = self._batch or len(self._data[0])
-        smaller = max(now // 2, _SMALLEST_BATCH)
-        if smaller == now:
-            return None
-        message = f"out of memory; now in batches of {smaller}."
-        self._happened(Event(self.steps, "failed", message))
-        return smaller
-
-    def _made(self) -> Prober:
-        """Return a prober of the probe set in batches as small as memory asks."""
-        held = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
-        while True:
-            data = self._data
-            if self._batch is not None and is_pair(data):
-                data = list(zip(*(part.split(self._batch) for part in data), strict=True))
-            try:
-                with plain():
-                    objective = Objective(
-                        self._model,
-                        self._loss,
-                        data,
-                        parameters=lambda _, p: p.requires_grad and id(p) in held,
-                    )
-                return Prober(objective, self._optimizer, **self._options)
-            except Exception as error:
-                smaller = self._smaller() if out_of_memory(error) else None
-                if smaller is None:
-                    raise
-            self._batch = smaller
+        self.schedule.expected = gradients * seconds
 
     def _happened(self, event: Event) -> None:
         self.events.append(event)

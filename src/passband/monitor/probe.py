@@ -130,7 +130,11 @@ class Prober:
         self.spheres = self._spheres() if spheres else ()
         self.filter: Filter | None = None
         self.spectrum: Spectrum | None = None
-        self._tangent: Spectrum | None = None
+        self.tangent: Spectrum | None = None
+
+    def goes_on_from(self, other: "Prober") -> None:
+        """Begin where another prober's searches ended."""
+        self.spectrum, self.tangent = other.spectrum, other.tangent
 
     def look(self, step: int) -> Probe:
         """Measure. Costs a gradient and the products of a warm search, 10 to 25 as a rule."""
@@ -153,8 +157,7 @@ class Prober:
         self.spectrum = dataclasses.replace(spectrum, unfinished=None)  # the next is another H
         values, errors = spectrum.values[: self.k], spectrum.errors[: self.k]
         direction = gradient if felt is None or felt.scale is None else gradient * felt.scale.sqrt()
-        along = float((direction * spectrum.vectors[0]).sum().abs())
-        length = _norm(direction)
+        along, length = float((direction * spectrum.vectors[0]).sum().abs()), _norm(direction)
         self.filter = filter = None if felt is None else felt.filter
         edge = math.nan if filter is None else filter.edge
         lower = (values - errors).tolist()
@@ -257,8 +260,8 @@ class Prober:
         except NotAFilterError:
             return _Spheres()
         operator = frame.operator(self.objective, hessian)
-        spectrum = self._search(operator, start=self._tangent)
-        self._tangent = dataclasses.replace(spectrum, unfinished=None)
+        spectrum = self._search(operator, start=self.tangent)
+        self.tangent = dataclasses.replace(spectrum, unfinished=None)
         weights = self.objective.split(self.objective.theta)
         effective = {n: lr / _norm(weights[n]) ** 2 for n, lr in frame.learning_rates.items()}
         return _Spheres(float(spectrum.values[0]) / frame.edge, effective, spectrum.matvecs)

@@ -56,6 +56,7 @@ def inspect(
         NonFiniteError: The loss or its gradient is not finite.
 
     Example:
+        >>> import torch
         >>> x, y = torch.eye(2), torch.zeros(2, 1)
         >>> model = nn.Linear(2, 1, bias=False)
         >>> sgd = torch.optim.SGD(model.parameters(), lr=4.0)

@@ -4,38 +4,16 @@ import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import final
 
 from torch import Tensor
 from typing_extensions import override
 
 from passband.filters import Filter, Passband
 from passband.spectra import Spectrum
-
-State = Literal["admitted", "flat", "above the edge", "escaping", "leak", "undecided"]
+from passband.verdict.mode import Mode, explained, state_of
 
 _NEAR = 0.01  # of the weights' norm: a critical point this close counts as reached
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """One eigenvalue under the filter.
-
-    Attributes:
-        curvature: Hessian eigenvalue λ.
-        error: Error bar of λ, as the spectrum reports it.
-        radius: Spectral radius of ``M(λ)``: the factor per step.
-        state: ``"admitted"``; ``"flat"`` where λ cannot be told from zero, which every filter
-            admits; ``"above the edge"``, also between islands; ``"escaping"``, a negative
-            curvature that the optimizer leaves; ``"leak"``, one that it does not;
-            ``"undecided"`` where the error bar holds a boundary.
-    """
-
-    curvature: float
-    error: float
-    radius: float
-    state: State
 
 
 @final
@@ -126,7 +104,7 @@ class Verdict:
         rows = [
             ("λ", "±", "factor a step", ""),
             *(
-                (f"{m.curvature:.6g}", f"{m.error:.1g}", f"{m.radius:.6f}", _explain(m))
+                (f"{m.curvature:.6g}", f"{m.error:.1g}", f"{m.radius:.6f}", explained(m))
                 for m in self.modes
             ),
         ]
@@ -142,7 +120,7 @@ class Verdict:
     def _repr_html_(self) -> str:
         cells = "".join(
             f"<tr><td>{m.curvature:.6g}</td><td>{m.error:.1g}</td><td>{m.radius:.6f}</td>"
-            f"<td style='text-align:left'>{html.escape(_explain(m))}</td></tr>"
+            f"<td style='text-align:left'>{html.escape(explained(m))}</td></tr>"
             for m in self.modes
         )
         head = "<br>".join(map(html.escape, self._headline()))
@@ -247,7 +225,7 @@ def judge(
         raise ValueError("`judge` needs at least one eigenvalue; got an empty spectrum.")
     passband = filter.passband()
     modes = [
-        Mode(lam, error, radius, _state(lam, error, passband))
+        Mode(lam, error, radius, state_of(lam, error, passband))
         for lam, error, radius in zip(
             curvatures, errors, filter.radius(curvatures).tolist(), strict=True
         )
@@ -268,34 +246,3 @@ def judge(
 
 def _numbers(tensor: Tensor) -> list[float]:
     return tensor.detach().double().cpu().tolist()
-
-
-def _state(lam: float, error: float, passband: Passband) -> State:
-    """Return where the error bar of an eigenvalue lies."""
-    low, high = lam - error, lam + error
-    if low <= 0 <= high:
-        return "flat"
-    if any(interval.lower <= low and high <= interval.upper for interval in passband):
-        return "admitted" if lam > 0 else "leak"
-    if any(interval.lower <= high and low <= interval.upper for interval in passband):
-        return "undecided"
-    return "above the edge" if lam > 0 else "escaping"
-
-
-def _explain(mode: Mode) -> str:
-    """Return a mode's state in words."""
-    growth = math.log(mode.radius) if mode.radius > 1 else 0.0
-    match mode.state:
-        case "admitted":
-            return ""
-        case "flat":
-            return "flat: not told from zero"
-        case "above the edge":
-            return "above the edge: not let through"
-        case "escaping":
-            pace = f", e times farther every {1 / growth:.3g} steps" if growth else ""
-            return f"a saddle direction: left{pace}"
-        case "leak":
-            return "a saddle direction that is let through: it attracts"
-        case "undecided":
-            return "the error bar holds a boundary"

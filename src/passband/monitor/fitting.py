@@ -1,0 +1,100 @@
+"""A prober whose batches shrink until they fit into memory."""
+
+from collections.abc import Callable
+from typing import Any, final
+
+from passband.filters import Filter
+from passband.monitor.probe import Probe, Prober
+from passband.monitor.probe_set import is_pair, out_of_memory, plain
+from passband.monitor.shares import Shares
+from passband.problem import Objective
+
+_GRADIENTS = 75  # that a first probe is worth: about 25 products of 3 each
+
+
+@final
+class FittingProber:
+    """Looks; out of memory, again with half the batch, down to single samples.
+
+    Args:
+        make: Returns the objective on a probe set.
+        prober: Returns a prober of an objective.
+        data: The probe set; only a pair of tensors can be cut into batches.
+        batch: Samples a batch, or None for one batch.
+        shares: Who measures.
+        say: Is told when batches shrink.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Any], Objective],
+        prober: Callable[[Objective], Prober],
+        data: Any,
+        *,
+        batch: int | None,
+        shares: Shares,
+        say: Callable[[str], None],
+    ) -> None:
+        self._make, self._new, self._data, self._batch = make, prober, data, batch
+        self._shares, self._say = shares, say
+        self._prober = self._made()
+
+    @property
+    def filter(self) -> Filter | None:
+        """The filter of the optimizer at the last probe."""
+        return self._prober.filter
+
+    def gradients(self) -> int:
+        """Evaluate one gradient; return how many of them a first probe is worth."""
+        with plain():
+            self._prober.objective.value_and_gradient()
+        return _GRADIENTS
+
+    def look(self, step: int) -> tuple[Probe | None, str]:
+        """Return a probe, or why there is none."""
+        with plain():
+            return self._look(step)
+
+    def _look(self, step: int) -> tuple[Probe | None, str]:
+        while True:
+            probe, error = None, None
+            try:
+                probe = self._prober.look(step)
+            except Exception as failed:
+                error = failed
+            errors = [e for e in self._shares.agreed(error) if e is not None]
+            if probe is not None and not errors:
+                return probe, ""
+            worst = next(filter(out_of_memory, errors), error or errors[0])
+            smaller = self._smaller() if out_of_memory(worst) else None
+            if not any(self._shares.gathered(lambda now=smaller: now is not None)):
+                line = (str(worst).splitlines() or [""])[0]
+                return None, f"the probe failed: {type(worst).__name__}: {line}"
+            previous, self._batch = self._prober, smaller or self._batch
+            self._prober = self._made()
+            self._prober.goes_on_from(previous)
+
+    def _smaller(self) -> int | None:
+        """Return half the size of the batches, with a word about it; None where it is one."""
+        if not is_pair(self._data):
+            return None
+        now = self._batch or len(self._data[0])
+        if now <= 1:
+            return None
+        self._say(f"out of memory; now in batches of {now // 2}.")
+        return now // 2
+
+    def _made(self) -> Prober:
+        """Return a prober of the probe set in batches as small as memory asks."""
+        while True:
+            data = self._data
+            if self._batch is not None and is_pair(data):
+                data = list(zip(*(part.split(self._batch) for part in data), strict=True))
+            try:
+                with plain():
+                    return self._new(self._make(data))
+            except Exception as error:
+                smaller = self._smaller() if out_of_memory(error) else None
+                if smaller is None:
+                    raise
+            self._batch = smaller
