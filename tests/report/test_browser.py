@@ -33,8 +33,13 @@ setTimeout(() => {
   heading.click();
   const up = column(1);
   heading.click();
+  const details = document.querySelector("script.rows").closest("details");
+  const rows = JSON.parse(details.querySelector("script.rows").textContent);
+  details.open = true;
+  setTimeout(() => {
+  const unfolded = details.querySelectorAll("tbody tr").length * rows.columns.length;
   const answers = {
-    problems, before, up, down: column(1), order: heading.getAttribute("aria-sort"),
+    problems, unfolded: unfolded === rows.cells.length && unfolded > 0, before, up, down: column(1), order: heading.getAttribute("aria-sort"),
     drawn: document.querySelectorAll(".plot .main-svg").length > 0,
     dark: document.getElementById("theme").click() || document.documentElement.dataset.theme,
   };
@@ -42,6 +47,7 @@ setTimeout(() => {
   place.id = "answers";
   place.textContent = JSON.stringify(answers);
   document.body.append(place);
+  }, 500);
 }, 1000);
 </script>
 """
@@ -86,5 +92,6 @@ def test_the_page_works_in_a_browser(tmp_path: Path) -> None:
     assert f'"up":{up}' in answers
     assert '"down":["10","3","2","1.5","0.9","0.25","0.001","—"]' in answers
     assert '"order":"descending"' in answers
+    assert '"unfolded":true' in answers
     assert '"drawn":true' in answers
     assert re.search('"dark":"(dark|light)"', answers)

@@ -100,7 +100,8 @@ class Parsed(HTMLParser):
         self.drawings: list[str] = []
         self.ids: set[str] = set()
         self.rows = 0
-        self._json = False
+        self.unfolded: list[list[list[str]]] = []
+        self._json = ""
         self.feed(text)
         self.close()
 
@@ -109,16 +110,23 @@ class Parsed(HTMLParser):
         found = dict(attrs)
         self.ids |= {found["id"] or ""} if "id" in found else set()
         self.rows += tag == "tr"
-        self._json = tag == "script" and found.get("type") == "application/json"
+        is_json = tag == "script" and found.get("type") == "application/json"
+        self._json = (found.get("class") or "drawing") if is_json else ""
         if tag in {"link", "img", "iframe", "object", "embed", "video", "audio", "source", "base"}:
             self.loads.append(tag)
         self.loads += [found["src"] or ""] if "src" in found else []
 
     @override
     def handle_data(self, data: str) -> None:
-        if self._json:
+        if self._json == "rows":
+            packed = json.loads(data)
+            cells = [packed["texts"][i] for i in packed["cells"]]
+            width = len(packed["columns"])
+            rows = [cells[i : i + width] for i in range(0, len(cells), width)]
+            self.unfolded.append([packed["columns"], *rows])
+        elif self._json:
             self.drawings.append(data)
-            self._json = False
+        self._json = ""
 
 
 @pytest.fixture
@@ -167,8 +175,11 @@ def test_every_figure_has_its_numbers_and_its_command(folder: Path) -> None:
 
     assert text.count("passband demo --seeds 2") == 1 + len(FIGURES) + len(TABLES)
     exhibits = [exhibit for section in report.sections for exhibit in section.exhibits]
-    tables = [e.table() if isinstance(e, Figure) else e for e in exhibits]
-    assert Parsed(text).rows == sum(1 + len(table.rows) for table in tables)
+    parsed = Parsed(text)
+    assert parsed.rows == sum(1 + len(e.rows) for e in exhibits if not isinstance(e, Figure))
+    drawn = [e.table() for e in exhibits if isinstance(e, Figure)]
+    expected = [[list(row) for row in (table.columns, *table.rows)] for table in drawn]
+    assert parsed.unfolded == expected
 
 
 def test_one_color_for_one_optimizer(parsed: Parsed) -> None:

@@ -59,6 +59,7 @@ def page(report: Report, *, redraw: str) -> str:
         palette=palette,
         plotly=_plotly(),
         numeric=_numeric,
+        packed=_packed,
         duration=duration,
     )
 
@@ -90,6 +91,16 @@ def _colors(figure: Figure) -> list[str]:
 
 def _dots(figure: Figure) -> Iterator[Dots]:
     return (dots for panel in figure.panels if len(panel.dots) > 1 for dots in panel.dots)
+
+
+def _packed(table: Table) -> Any:
+    """Return a table as JSON in which every text stands once; a script unfolds it when asked."""
+    from markupsafe import Markup
+
+    texts = dict.fromkeys(cell for row in table.rows for cell in row)
+    number = {text: i for i, text in enumerate(texts)}
+    cells = [number[cell] for row in table.rows for cell in row]
+    return Markup(_script({"columns": table.columns, "texts": list(texts), "cells": cells}))
 
 
 def _script(content: Any) -> str:

@@ -56,7 +56,7 @@
     return way * (a[0] - b[0] || a[1] - b[1] || a[2].localeCompare(b[2]));
   }
 
-  for (const heading of document.querySelectorAll("th")) {
+  function sortable(heading) {
     const sort = () => {
       const body = heading.closest("table").tBodies[0];
       const way = heading.getAttribute("aria-sort") === "ascending" ? -1 : 1;
@@ -74,6 +74,40 @@
       event.preventDefault();
       sort();
     });
+  }
+
+  document.querySelectorAll("th").forEach(sortable);
+
+  /* the numbers of a figure become a table when somebody looks */
+  function unfold(details) {
+    const packed = details.querySelector("script.rows");
+    if (!packed) return;
+    const { columns, texts, cells } = JSON.parse(packed.textContent);
+    const numeric = texts.map((text) => /^[-−]?[\d.]|^—$/.test(text) && !/[a-z]{3,}/.test(text));
+    const scroll = document.createElement("div");
+    const table = scroll.appendChild(document.createElement("table"));
+    const head = table.createTHead().insertRow();
+    columns.forEach((column, i) => {
+      const heading = head.appendChild(document.createElement("th"));
+      heading.textContent = column;
+      if (numeric[cells[i]]) heading.className = "n";
+      sortable(heading);
+    });
+    const body = table.createTBody();
+    for (let i = 0; i < cells.length; i += columns.length) {
+      const row = body.insertRow();
+      for (const cell of cells.slice(i, i + columns.length)) {
+        const place = row.insertCell();
+        place.textContent = texts[cell];
+        if (numeric[cell]) place.className = "n";
+      }
+    }
+    scroll.className = "scroll";
+    packed.replaceWith(scroll);
+  }
+
+  for (const details of document.querySelectorAll("details")) {
+    details.addEventListener("toggle", () => unfold(details));
   }
 
   /* paper is light, and drawings are as wide as it is */
