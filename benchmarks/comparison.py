@@ -30,13 +30,14 @@ TOOLS: dict[str, tuple[str, spectra.Eigenvalues]] = {
     "hessian_eigenthings": ("hessian-eigenthings", spectra.eigenthings),
     "pyhessian": ("pyhessian", spectra.pyhessian),
 }
-OF_SPECTRA = ("repeated", "uneven", "attention", "forwards", "traces")
+OF_SPECTRA = ("repeated", "uneven", "attention", "attention_by_hand", "forwards", "traces")
 OF_OPTIMIZERS = ("one_call", "resumed", "failed", "scaled", "statistics")
 
 
 def answered(check: Callable[[Any], str], tool: Any) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        torch.manual_seed(0)
         try:
             return check(tool)
         except Exception as error:
@@ -71,9 +72,10 @@ def inventory(_: object) -> str:
     said = f"passband {len(ours)}: {', '.join(ours)}"
     said += f"\n  torch.optim: {[n for n in dir(torch.optim) if 'sam' in n.lower()] or 'no SAM'}"
     if importlib.util.find_spec("pytorch_optimizer") is not None:
-        names = importlib.import_module("pytorch_optimizer").get_supported_optimizers()
-        climb = [n for n in names if n.endswith("sam")]
-        said += f"\n  pytorch-optimizer {len(names)}: {', '.join(climb)} and others"
+        package = importlib.import_module("pytorch_optimizer")
+        climb = [n for n in dir(package) if n.upper().endswith("SAM") and n[0].isupper()]
+        count = len(package.get_supported_optimizers())
+        said += f"\n  pytorch-optimizer {count} by name; {', '.join(climb)}"
     return said
 
 
@@ -132,8 +134,8 @@ def constants(_: object) -> str:
         v = 0.9 * s["v"] + 5 * s["x"]
         return {"x": s["x"] - 0.1 * v, "v": v}
 
-    zero = torch.zeros(1, dtype=torch.float64)
-    J = pb.UpdateJacobian(step, {"x": zero, "v": zero})
+    x, v = torch.zeros(2, 1, dtype=torch.float64)
+    J = pb.UpdateJacobian(step, {"x": x, "v": v})
     pair = ", ".join(f"{z:.4f}" for z in pb.multipliers(J, k=2).values.tolist())
     edge = pb.filter_of(torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)).edge
     width = found.upper - found.lower

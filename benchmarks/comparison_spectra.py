@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from typing_extensions import override
 
 import passband as pb
 
@@ -30,7 +32,9 @@ def curvlinops(model: nn.Module, batches: Batches, k: int) -> tuple[list[float],
 
     params = list(model.parameters())
     H = HessianLinearOperator(model, nn.MSELoss(), params, batches, check_deterministic=False)
-    values = eigsh(H.to_scipy(), k=k, which="LA", tol=1e-4, return_eigenvectors=False)
+    solve: Any = eigsh  # scipy's stubs want a whole number as tolerance
+    start = torch.randn(H.shape[0]).numpy()
+    values = solve(H.to_scipy(), k=k, which="LA", tol=1e-4, v0=start, return_eigenvectors=False)
     return sorted(values.tolist(), reverse=True), "values alone"
 
 
@@ -75,6 +79,7 @@ class Attention(nn.Module):
         torch.manual_seed(0)
         self.project, self.out = nn.Linear(4, 12), nn.Linear(4, 2)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.project(x.view(-1, 1, 4, 4)).chunk(3, -1)
         attended = nn.functional.scaled_dot_product_attention(q, k, v)
@@ -82,11 +87,14 @@ class Attention(nn.Module):
 
 
 def repeated(tool: Eigenvalues) -> str:
-    """Three largest of 10, 10, 8, 6, 5, 4.5, 4.05, ..."""
-    spectrum = torch.tensor([10.0, 10.0, 8.0, 6.0, *(5 * 0.9**i for i in range(36))])
-    model = nn.Linear(40, 1, bias=False)
-    found, says = tool(model, [((20 * spectrum).sqrt().diag(), torch.zeros(40, 1))], 3)
-    return f"{', '.join(f'{value:.4g}' for value in found)}; {says}"
+    """Three largest of 10, 10, 8, 6, 5, 4.5, 4.05, ... in double and in single precision."""
+    spectrum = torch.tensor([10.0, 10.0, 8.0, 6.0, *(5 * 0.9**i for i in range(36))]).double()
+    said = list[str]()
+    for kind in (torch.float64, torch.float32):
+        x, y = (20 * spectrum).sqrt().diag().to(kind), torch.zeros(40, 1, dtype=kind)
+        found, says = tool(nn.Linear(40, 1, bias=False, dtype=kind), [(x, y)], 3)
+        said.append(f"{', '.join(f'{value:.4g}' for value in found)}; {says}")
+    return "\n                        ".join(said)
 
 
 def uneven(tool: Eigenvalues) -> str:
@@ -98,16 +106,26 @@ def uneven(tool: Eigenvalues) -> str:
 
 def attention(tool: Eigenvalues) -> str:
     """The largest eigenvalue of a model with SDPA, as it is, on a CPU."""
-    x, y = torch.randn(16, 16), torch.randn(16, 2)
+    draw = torch.Generator().manual_seed(0)
+    x, y = torch.randn(16, 16, generator=draw), torch.randn(16, 2, generator=draw)
     return f"{tool(Attention(), [(x, y)], 1)[0][0]:.4g}"
 
 
+def attention_by_hand(tool: Eigenvalues) -> str:
+    """The same inside torch's ``sdpa_kernel(SDPBackend.MATH)``."""
+    with sdpa_kernel(SDPBackend.MATH):
+        return attention(tool)
+
+
 def forwards(tool: Eigenvalues) -> str:
-    """Forward passes for the three largest, one batch."""
-    model, count = network(), list[int]()
-    model.register_forward_hook(lambda *_: count.append(1))
-    tool(model, batches(40), 3)
-    return str(len(count))
+    """Forward passes for the three largest, all samples in one batch, and in two."""
+    counts = list[str]()
+    for data in (batches(40), batches(32, 8)):
+        model, count = network(), list[int]()
+        model.register_forward_hook(lambda *_, count=count: count.append(1))
+        tool(model, data, 3)
+        counts.append(str(len(count)))
+    return ", ".join(counts)
 
 
 def traces(tool: Eigenvalues) -> str:
