@@ -39,7 +39,8 @@ setTimeout(() => {
   setTimeout(() => {
   const unfolded = details.querySelectorAll("tbody tr").length * rows.columns.length;
   const answers = {
-    problems, unfolded: unfolded === rows.cells.length && unfolded > 0, before, up, down: column(1), order: heading.getAttribute("aria-sort"),
+    problems, before, up, down: column(1), order: heading.getAttribute("aria-sort"),
+    unfolded: unfolded === rows.cells.length && unfolded > 0,
     drawn: document.querySelectorAll(".plot .main-svg").length > 0,
     dark: document.getElementById("theme").click() || document.documentElement.dataset.theme,
   };

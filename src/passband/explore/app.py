@@ -41,6 +41,14 @@ def _(choices, mo):
     momentum = mo.ui.slider(0, 0.99, 0.01, value=0.9, label="momentum", show_value=True)
     rho = mo.ui.slider(-3, 1, 0.05, value=-1, label="log₁₀ rho", show_value=True)
     decay = mo.ui.slider(0, 0.1, 0.001, value=0, label="weight decay", show_value=True)
+    # shown where they are made: a cell that only uses them would be drawn again at every move
+    mo.vstack(
+        [
+            mo.md("# Which minima does an optimizer let through?"),
+            names,
+            mo.hstack([lr, momentum, rho, decay], justify="start", wrap=True),
+        ]
+    )
     return decay, lr, momentum, names, rho
 
 
@@ -51,6 +59,7 @@ def _(marks, mo):
     top = mo.ui.slider(-1, 4, 0.05, value=1.3, label="log₁₀ largest", show_value=True)
     steps = mo.ui.slider(20, 1000, 10, value=200, label="steps", show_value=True)
     share = mo.ui.slider(0.01, 1.2, 0.01, value=0.5, label="λ / edge", show_value=True)
+    mo.hstack([kind, top, steps, share], justify="start", wrap=True)
     return kind, share, steps, top
 
 
@@ -75,19 +84,11 @@ def _(choices, kind, marks, top):
 
 
 @app.cell
-def _(decay, kind, lr, missing, mo, momentum, names, refused, rho, share, steps, top):
+def _(missing, mo, refused):
     notes = [mo.callout(f"{name}: {why}", kind="warn") for name, why in refused.items()]
     if missing:
         notes.append(mo.callout(missing, kind="danger"))
-    mo.vstack(
-        [
-            mo.md("# Which minima does an optimizer let through?"),
-            names,
-            mo.hstack([lr, momentum, rho, decay], justify="start", wrap=True),
-            mo.hstack([kind, top, steps, share], justify="start", wrap=True),
-            *notes,
-        ]
-    )
+    mo.vstack(notes) if notes else None
 
 
 @app.cell
@@ -106,41 +107,38 @@ def _(figures, filters, marks, mo):
 
 
 @app.cell
+def _(mo):
+    view = mo.ui.radio(
+        ["data sheets", "convergence", "transient", "noise against edge"],
+        value="data sheets",
+        inline=True,
+    )
+    view
+    return (view,)
+
+
+@app.cell
 def _(filters, mo, rows):
     def sheets():
-        return mo.ui.tabs(
-            {
-                name: mo.ui.table(
-                    [{"": n, "value": v, "meaning": m} for n, v, m in rows(f)],
-                    selection=None,
-                    pagination=False,
-                )
-                for name, f in filters.items()
-            }
-        )
+        lines = {}
+        for optimizer, filter in filters.items():
+            for name, value, meaning in rows(filter):
+                line = lines.setdefault(name, dict.fromkeys(["", *filters, "meaning"], ""))
+                line |= {"": name, optimizer: value, "meaning": meaning}
+        return mo.ui.table(list(lines.values()), selection=None, pagination=False)
 
     return (sheets,)
 
 
 @app.cell
-def _(curvatures, figures, filters, mo, share, sheets, steps):
-    tabs = (
-        mo.ui.tabs(
-            {
-                "data sheets": mo.lazy(sheets),
-                "convergence": mo.lazy(
-                    lambda: figures.convergence(filters, curvatures, steps=steps.value)
-                ),
-                "transient": mo.lazy(
-                    lambda: figures.transient(filters, share=share.value, steps=steps.value)
-                ),
-                "noise against edge": mo.lazy(lambda: figures.trade(filters)),
-            }
-        )
-        if filters
-        else None
-    )
-    tabs
+def _(curvatures, figures, filters, share, sheets, steps, view):
+    views = {
+        "data sheets": sheets,
+        "convergence": lambda: figures.convergence(filters, curvatures, steps=steps.value),
+        "transient": lambda: figures.transient(filters, share=share.value, steps=steps.value),
+        "noise against edge": lambda: figures.trade(filters),
+    }
+    views[view.value]() if filters else None
 
 
 if __name__ == "__main__":
