@@ -373,6 +373,20 @@ def test_a_record_is_read_back_and_goes_on_without_gaps_or_duplicates(tmp_path: 
     ]
 
 
+def test_a_monitor_that_cannot_begin_leaves_an_earlier_record(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.jsonl"
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with quiet(model, MSE, (X, Y), optimizer, every=1, log=path):
+        pass
+    before = path.read_text()
+
+    with pytest.raises(ValueError, match="as many samples"):
+        quiet(model, MSE, (X, Y[:3]), optimizer, every=1, log=path)
+
+    assert path.read_text() == before != ""
+
+
 def test_by_default_every_run_has_a_file_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,8 +144,6 @@ class Monitor:
         self._first = not started or dist.get_rank() == 0
         self._log: Log | None = None
         self._closed: Path | None = None
-        if self._first:
-            self._log = opened(log, step=step) if isinstance(log, Path | str) else log
         self.probes: list[Probe] = []
         self.events: list[Event] = []
         self.steps, self.should_stop = step, False
@@ -172,6 +170,10 @@ class Monitor:
                 shares=self._shares,
                 say=lambda text: self._happened(Event(self.steps, "failed", text)),
             )
+        if self._first:  # only now: what cannot be measured must not touch an earlier record
+            self._log = opened(log, step=step) if isinstance(log, Path | str) else log
+            for event in self.events:
+                self._write(event)
         self._ahead = step > 0 and isinstance(self._log, RecordFile) and self._log.last == step
 
     def __enter__(self) -> "Monitor":
@@ -269,5 +271,5 @@ class Monitor:
         try:
             self._log.write(record)
         except OSError as error:  # a full disk must not end the training
-            self._log = None
+            self._closed, self._log = self.file, None
             warnings.warn(f"the monitor stops writing: {error}", MonitorWarning, stacklevel=4)
