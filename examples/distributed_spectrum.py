@@ -1,9 +1,12 @@
 """The spectrum of a model over several processes, each with its share of the data.
 
-    torchrun --nproc-per-node 2 examples/distributed_spectrum.py
+    torchrun --nproc-per-node 2 examples/distributed_spectrum.py [FILE]
 
-prints the same numbers as one process, ``torchrun --nproc-per-node 1 ...``, to rounding.
+prints the same numbers as one process, ``torchrun --nproc-per-node 1 ...``, to rounding. With a
+FILE it saves eigenvalues and error bars there.
 """
+
+import sys
 
 import torch
 import torch.distributed as dist
@@ -26,6 +29,8 @@ def main() -> None:
 
     if rank == 0:
         print(spectrum)
+        if len(sys.argv) > 1:
+            torch.save((spectrum.values, spectrum.errors), sys.argv[1])
     dist.destroy_process_group()
 
 

@@ -29,4 +29,4 @@ figure = pb.filters.plot([pb.filter_of(optimizer) for optimizer in optimizers.va
 # %%
 # This is a necessary condition: an optimizer *can settle only* there. Nothing says that it finds a
 # flat minimum, and small batches end far below the edge (see :ref:`the page on small batches
-# <sphx_glr_gallery_made_plot_04_small_batches.py>`).
+# <sphx_glr_gallery_made_plot_05_small_batches.py>`).

@@ -1,6 +1,6 @@
 """
-The same edge with one gradient a step
-======================================
+Is there the same edge for one gradient a step?
+===============================================
 
 Two-step USAM has a low edge and pays three gradients a step for it. Derivative action remembers the
 last gradient instead: one gradient a step, the same edge.

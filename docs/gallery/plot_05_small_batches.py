@@ -1,6 +1,6 @@
 """
-Small batches: the edge that noise sets
-=======================================
+How sharp a minimum do small batches allow?
+===========================================
 
 The edge is a statement about the full gradient. With batches whose curvature scatters by a share ν
 around λ, the second moment of a mode grows long before.

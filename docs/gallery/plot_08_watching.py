@@ -1,6 +1,6 @@
 """
-A run that meets its edge, watched
-==================================
+How do I watch a run meet its edge?
+===================================
 
 Trained on all data at once, networks sharpen until their optimizer lets nothing sharper through.
 ``Monitor`` shows it while it happens, and leaves the training bit for bit as it is.
@@ -52,3 +52,7 @@ _ = left.legend()
 for name, monitor in runs.items():
     for event in monitor.events[:2]:
         print(f"{name}, step {event.step}: {event.message}")
+
+# %%
+# This is a full batch. With small ones the sharpness stays below the edge, and
+# ``Monitor(batch=...)`` has the ratio that counts there.

@@ -1,6 +1,6 @@
 """
-When sharpness-aware training does not help
-===========================================
+When does sharpness-aware training not help?
+============================================
 
 A low edge is cheap: a larger learning rate has one too. At equal edges, what differs is the speed
 of flat directions, the noise that passes, and the number of gradients. Compare those first.

@@ -1,6 +1,6 @@
 """
-Batch norm: read the sphere, not the Hessian
-============================================
+What is sharpness behind batch norm?
+====================================
 
 Scaling a weight in front of a normalization changes nothing in the function, and everything in the
 Hessian. What is comparable is the curvature on the sphere of that weight.
@@ -37,3 +37,7 @@ axes.loglog(scales, hessian, "o-", label="largest eigenvalue of the Hessian")
 axes.loglog(scales, sphere, "s-", label="spherical sharpness")
 axes.set(xlabel="scale of the first weight; the function is the same", ylabel="curvature")
 _ = axes.legend()
+
+# %%
+# The norms of such weights move during training, with weight decay until the step is at its edge,
+# whatever the spherical sharpness; :doc:`the theory </theory/normalized>` says how.

@@ -1,6 +1,6 @@
 """
-Momentum overshoots
-===================
+Why does momentum overshoot?
+============================
 
 Inside the passband errors vanish in the end. Before that they can grow: M(λ) is not normal. The
 largest growth is ``overshoot``, and the curve of ‖M(λ)ᵏ‖ shows when.
@@ -27,3 +27,6 @@ _ = axes.legend()
 
 bracket = transients.kreiss(M)
 print(f"Kreiss constant in [{bracket.lower:.4f}, {bracket.upper:.4f}]")
+
+# %%
+# The buffer is counted as a displacement; in other units the same optimizer has other norms.

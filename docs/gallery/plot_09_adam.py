@@ -1,6 +1,6 @@
 """
-Adam's edge
-===========
+Where is Adam's edge?
+=====================
 
 Adam divides by the root of its second moment, so what counts is the preconditioned Hessian, and its
 edge there is 2 (1 + β₁) / ((1 − β₁) lr). The optimizer's live state is the preconditioner.
@@ -32,6 +32,7 @@ for _ in range(1500):
 
 # %%
 # The sharpness of the loss itself says little about Adam; the preconditioned one meets its edge.
+# That edge is a snapshot: the preconditioner goes on moving.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 steps = [probe.step for probe in monitor.probes]

@@ -1,6 +1,6 @@
 """
-Choosing rho from the sharpness you want
-========================================
+Which rho gives the sharpness I want?
+=====================================
 
 ``passband.filters.design`` turns the question around: it finds the ρ (or learning rate, or
 strength) whose edge is the one you ask for.
@@ -32,3 +32,7 @@ for momentum in (0.0, 0.9):
 axes.plot(found[0].rho, EDGE, "o", color="black", label=f"edge 20 at ρ = {found[0].rho:.3g}")
 axes.set(xlabel="ρ", ylabel="edge of USAM")
 _ = axes.legend()
+
+# %%
+# An edge is what an optimizer lets through at most. Whether training gets there, and whether a
+# large ρ can be afforded from the first step on, is not in the figure.
