@@ -2,6 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from sphinx_gallery.scrapers import figure_rst
 
 from passband import __version__
 
@@ -29,7 +33,21 @@ autodoc_default_options = {"members": True, "show-inheritance": False}
 napoleon_use_ivar = True
 nitpicky = False
 suppress_warnings = ["config.cache", "myst.xref_missing", "ref.doc"]
+
+
+def loose_figures(_: Any, variables: dict[str, Any], gallery: dict[str, Any]) -> str:
+    """Save a figure that pyplot does not know, such as that of `passband.filters.plot`."""
+    figure = variables["example_globals"].get("figure")
+    if not isinstance(figure, Figure) or hasattr(figure, "number"):
+        return ""
+    del variables["example_globals"]["figure"]
+    path = next(variables["image_path_iterator"])
+    figure.savefig(path)
+    return figure_rst([path], gallery["src_dir"])
+
+
 sphinx_gallery_conf = {
+    "image_scrapers": ("matplotlib", loose_figures),
     "examples_dirs": "gallery",
     "gallery_dirs": "gallery_made",
     "filename_pattern": r"\.py$",
