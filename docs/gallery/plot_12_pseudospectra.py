@@ -31,10 +31,10 @@ def validate(w) -> torch.Tensor:
 
 targets = Player(variables=torch.zeros(4).double(), loss=validate, lr=0.2, weight_decay=0.01)
 weights = Player(variables=torch.zeros(3).double(), loss=fit, lr=1.0)
-for steps in (1, 20, 5):  # quadratic, so J is the same everywhere
+for steps in (1, 5, 20):  # quadratic, so J is the same everywhere
     J = bilevel(targets, weights, steps=steps).jacobian().dense().numpy()
     K, growth = transients.kreiss(J), transients.growth(J)
-    print(f"{steps} inner steps: radius {np.abs(np.linalg.eigvals(J)).max():.5f}, {growth},")
+    print(f"inner steps {steps}: radius {np.abs(np.linalg.eigvals(J)).max():.5f}, {growth},")
     print(f"    K in [{K.lower:.5f}, {K.upper:.5f}]; ", end="")
     print(f"a change of {transients.distance_to_instability(J):.1e} can make it unstable")
 
@@ -45,7 +45,7 @@ contours = axes.contour(a, b, np.log10(grid.sigma), levels=np.arange(-5, -2, 0.5
 axes.clabel(contours, fmt="1e%.1f")
 angle = np.linspace(-0.012, 0.012, 50)
 axes.plot(np.cos(angle), np.sin(angle), color="gray", lw=1, label="unit circle")
-axes.plot(grid.eigenvalues.real, grid.eigenvalues.imag, "k.", label="eigenvalues, 5 inner steps")
+axes.plot(grid.eigenvalues.real, grid.eigenvalues.imag, "k.", label="eigenvalues, 20 inner steps")
 axes.plot(K.z.real, K.z.imag, "r+", markersize=12, label="where K is attained")
 axes.set(xlabel="Re z", ylabel="Im z", xlim=(0.982, 1.01))
 _ = axes.legend(loc="upper left")
