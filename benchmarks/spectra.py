@@ -188,7 +188,7 @@ def main() -> None:
         return
     for workload in options.workloads:
         for question in options.questions:
-            if question in {"trace", "density", "top10", "product"} and workload != "W1":
+            if question in {"trace", "density", "top10"} and workload != "W1":
                 continue  # asked of the first workload only
             store(compare(question, workload, options))
 

@@ -90,6 +90,23 @@ def test_errors_bound_the_true_errors(name: str, which: Which) -> None:
             assert_close(vectors @ vectors.T, unit, rtol=0, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::passband.errors.UnconvergedWarning")
+@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("name", SPECTRA)
+def test_without_verification_an_eigenvalue_is_within_every_error(name: str, which: Which) -> None:
+    """Which one it is, a single search cannot know: it may have missed others."""
+    k = min(3, len(SPECTRA[name]))
+    for dtype in (torch.float32, torch.float64):
+        matrix = planted(SPECTRA[name], dtype=dtype, seed=k)
+
+        s = eigenvalues(MatrixOperator(matrix, symmetric=True), k=k, which=which, verify=False)
+
+        lam = torch.linalg.eigvalsh(matrix.double())
+        nearest = (s.values.double()[:, None] - lam).abs().min(1).values
+        assert (nearest <= s.errors).all(), (dtype, nearest, s)
+        assert not s.verified or "whole space" in s.evidence
+
+
 @pytest.mark.parametrize("which", WHICH)
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 30])
 def test_all_eigenvalues_of_a_small_operator(n: int, which: Which) -> None:

@@ -72,16 +72,25 @@ class Graphs(Generic[G]):
 
     def __iter__(self) -> Iterator[tuple[Graph[G], bool]]:
         """Yield every graph, and whether it is kept."""
+        for graph in self.kept_ones():
+            yield graph, True
+        for weight, loss in self.others():
+            yield Graph(loss, weight, self._make(loss, self.theta)[1]), False
+
+    def kept_ones(self) -> list[Graph[G]]:
+        """Return the graphs that are kept, built if they are not there."""
         if self._kept is None:
             self._kept = self._build()
-        for graph in self._kept:
-            yield graph, True
-        if len(self._kept) == self._batches:
+        return self._kept
+
+    def others(self) -> Iterator[tuple[float, BatchLoss]]:
+        """Yield weight and loss of every batch whose graph is not kept."""
+        if len(self.kept_ones()) == self._batches:
             return
-        known = {graph.loss.number for graph in self._kept}
+        known = {graph.loss.number for graph in self.kept_ones()}
         for weight, loss in self.objective.batches(self.snapshot):
             if loss.number not in known:
-                yield Graph(loss, weight, self._make(loss, self.theta)[1]), False
+                yield weight, loss
 
     @property
     def kept(self) -> int:

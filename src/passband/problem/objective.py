@@ -15,7 +15,7 @@ from passband.problem.checks import check_loss, check_pair, original
 from passband.problem.losses import Takes, takes_model
 from passband.problem.parameters import Choice, choose
 from passband.problem.snapshot import Runner, Snapshot
-from passband.problem.twice import has_weight_norm
+from passband.problem.twice import replacements
 
 
 @final
@@ -100,7 +100,7 @@ class Objective:
         self.seed, self.loss = seed, loss
         self.takes_model = takes_model(loss, takes, data)
         self._runner = Runner(
-            self.model, self.names, self.shapes, weight_norm=has_weight_norm(self.model)
+            self.model, self.names, self.shapes, replaced=replacements(self.model)
         )
         self._data = Batches(data, pairs=not self.takes_model, device=self.device, count=count)
         self.counts = tuple(self._data.counts)

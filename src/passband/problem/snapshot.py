@@ -1,6 +1,6 @@
 """A model's tensors at one moment, and running the model with them."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from passband.problem.parameters import flatten, unflatten
 from passband.problem.sharded import whole, without_gathering
-from passband.problem.twice import twice_differentiable
+from passband.problem.twice import Function, twice_differentiable
 
 T = TypeVar("T")
 
@@ -41,20 +41,20 @@ class Runner:
     """Runs a model at any ``theta``, leaving the model as it was.
 
     The model computes with substitutes: its own parameters, buffers and gradients are
-    neither read by autograd nor written. Attention and weight norm are computed by kernels that
-    can be differentiated twice.
+    neither read by autograd nor written. Attention, weight norm and convolutions are computed by
+    kernels that can be differentiated twice.
 
     Attributes:
         model: The model.
         names: Names of the chosen parameters, in the order of ``theta``.
         shapes: Their shapes.
-        weight_norm: Whether a layer is weight-normalized.
+        replaced: Functions of torch that others stand in for.
     """
 
     model: nn.Module
     names: Sequence[str]
     shapes: Sequence[torch.Size]
-    weight_norm: bool
+    replaced: Mapping[Function, Function]
 
     def split(self, v: Tensor) -> dict[str, Tensor]:
         """Return a flat vector as tensors, by the names of their parameters."""
@@ -84,7 +84,7 @@ class Runner:
         with (
             torch.inference_mode(mode=False),
             torch.enable_grad(),
-            twice_differentiable(weight_norm=self.weight_norm),
+            twice_differentiable(self.replaced),
             _modes(snapshot.modes),
             _recurrent_weights(self.model),
             without_gathering(self.model),

@@ -1,6 +1,6 @@
-"""Kernels whose second derivative is missing or wrong, replaced while a graph is built."""
+"""Kernels whose second derivative is missing, wrong or slow, replaced while a graph is built."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, final
 
@@ -11,24 +11,41 @@ from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from passband.errors import PassbandError
+from passband.problem.convolution import convolution, has_convolution
+
+Function = Callable[..., Any]
 
 
 @contextmanager
-def twice_differentiable(*, weight_norm: bool) -> Generator[None]:
-    """Use kernels that can be differentiated twice.
+def twice_differentiable(replaced: Mapping[Function, Function]) -> Generator[None]:
+    """Use kernels that can be differentiated twice, and others for those that are ``replaced``.
 
-    Fused attention has no second derivative on the CPU (torch #116350). That of fused weight
-    norm is wrong without a word: of six entries of a 2×3 weight some are off by 100 % in 2.13.
+    Fused attention has no second derivative on the CPU (torch #116350).
     """
     with sdpa_kernel(SDPBackend.MATH):
-        if not weight_norm:
+        if not replaced:
             yield
             return
-        with _ExplicitWeightNorm():
+        with _Replaced(replaced):
             yield
 
 
-def has_weight_norm(model: nn.Module) -> bool:
+def replacements(model: nn.Module) -> dict[Function, Function]:
+    """Return which functions of torch are to be replaced for this model, by what.
+
+    The second derivative of fused weight norm is wrong without a word: of six entries of a 2×3
+    weight some are off by 100 % in 2.13. That of a convolution is slow.
+    """
+    found: dict[Function, Function] = {}
+    if has_convolution(model):
+        found |= dict.fromkeys((torch.conv1d, torch.conv2d, torch.conv3d), convolution)
+    fused = getattr(torch, "_weight_norm", None)
+    if fused is not None and _has_weight_norm(model):
+        found[fused] = _weight_norm
+    return found
+
+
+def _has_weight_norm(model: nn.Module) -> bool:
     """Return whether a layer of the model is weight-normalized, in the new way or the old."""
     for module in model.modules():
         hooks = module._forward_pre_hooks.values()  # noqa: SLF001
@@ -42,22 +59,24 @@ def _plain(thing: object) -> str:
 
 
 @final
-class _ExplicitWeightNorm(TorchFunctionMode):
-    """Computes ``g v / ‖v‖`` by its formula."""
+class _Replaced(TorchFunctionMode):
+    def __init__(self, functions: Mapping[Function, Function]) -> None:
+        super().__init__()
+        self._functions = functions
 
     @override
     def __torch_function__(
         self,
-        func: Callable[..., Any],
+        func: Function,
         types: Any,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        fused = func is getattr(torch, "_weight_norm", None)
-        return (_weight_norm if fused else func)(*args, **(kwargs or {}))
+        return self._functions.get(func, func)(*args, **(kwargs or {}))
 
 
 def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """Return ``g v / ‖v‖`` by its formula."""
     others = [d for d in range(v.ndim) if d != dim % v.ndim] if dim != -1 else None
     return v * (g / torch.linalg.vector_norm(v, dim=others, keepdim=others is not None))
 

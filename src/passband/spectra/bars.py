@@ -9,7 +9,6 @@ def error_bars(
     end: Side,
     pairs: Pairs,
     *,
-    refined: list[float],
     settled: bool,
     looked: bool,
     verified: bool,
@@ -19,10 +18,10 @@ def error_bars(
     Args:
         end: The end.
         pairs: All pairs.
-        refined: Estimates from the search, which hold where there was no second look.
         settled: Whether the search reached its accuracy. If not there is no telling which
             eigenvalue is meant: the bar is twice the residual, and reaches as far as those before.
-        looked: Whether there was a second look, which makes the gaps trustworthy.
+        looked: Whether there was a second look, which makes the gaps trustworthy. If not, the bar
+            is the residual: an eigenvalue is that near, whatever it is called.
         verified: Whether that was conclusive. If not, a copy of the first value that it could
             not tell apart from what else it saw may be missing, and all later ones be called wrong.
     """
@@ -36,7 +35,7 @@ def error_bars(
             bars.append(max(reach - key, pairs.floor))
         return bars
     if not looked:
-        return [max(error, pairs.floor) for error in refined]
+        return [max(float(pairs.residuals[i]), pairs.floor) for i in wanted]
     first: tuple[float, float] | None = None  # key and error of the first doubtful value
     for i in wanted:
         error, key = end.error(pairs, i, strict=True), float(end.key(pairs.values)[i])

@@ -57,8 +57,9 @@ def eigenvalues(
             ``(n,)``. Some randomness is always added. A spectrum of the same operator that was
             interrupted is continued, at the price of one product.
         seed: Seeds the random directions; the same on every device.
-        verify: Look for missed and repeated eigenvalues.
-        max_matvecs: Products to spend at most; ``100 + 20 k`` if not given.
+        verify: Look for missed and repeated eigenvalues. Without, errors are residuals.
+        max_matvecs: Products to spend at most, but for four more where products look as if the
+            operator were not symmetric; ``100 + 20 k`` if not given.
         max_seconds: Time to spend at most, but for the product that passes it; no limit if not
             given.
         memory: Bytes for the vectors of the search; 2 GiB if not given.
@@ -154,9 +155,11 @@ def _answer(
     reached: list[bool] = []
     for end in search.ends:
         chosen = end.wanted(pairs)
-        bars = error_bars(end, pairs, refined=search.refined(end, pairs), **state)
+        bars = error_bars(end, pairs, **state)
         wanted, errors = wanted + chosen, errors + bars
-        reached += [e <= end.tolerance(pairs, i) for i, e in zip(chosen, bars, strict=True)]
+        unlooked = search.settled and not len(known.values)  # converged by an estimate
+        likely = search.refined(end, pairs) if unlooked else bars
+        reached += [e <= end.tolerance(pairs, i) for i, e in zip(chosen, likely, strict=True)]
     vectors = known.with_pairs(pairs, wanted, search.space).vectors
     return Spectrum(
         values=pairs.values[wanted].to(vectors),

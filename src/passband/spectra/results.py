@@ -28,10 +28,11 @@ class Spectrum:
 
     Every interval ``values[i] ± residuals[i]`` holds an eigenvalue of the operator as it was
     computed: that is rigorous. ``errors`` say how far each value may be from the one it is
-    called: ``min(r, r² / gap)`` of residual and gap to all that was seen, with ``4 r² / gap`` after
-    a second look. The gap is an estimate, so these are too. They are never less than the
-    rounding of the products, which the search measures, and large where the second look left
-    it open whether an eigenvalue was missed.
+    called: ``min(r, 4 r² / gap)`` of residual and gap to all that a second look saw. The gap is an
+    estimate, so these are too. They are never less than the rounding of the products, which the
+    search measures, and large where the second look left it open whether an eigenvalue was
+    missed. Without a second look an error is the residual: an
+    eigenvalue is that near for certain, but the search may have missed others before it.
 
     Attributes:
         values: The most wanted first: descending for ``"largest"``, ascending for
@@ -39,7 +40,8 @@ class Spectrum:
             largest, descending, then the k smallest, ascending. Shape ``(k,)``.
         vectors: Unit eigenvectors as rows, shape ``(k, n)``.
         errors: Estimated error of each value, shape ``(k,)``.
-        converged: Whether each value reached the accuracy that was asked, shape ``(k,)``.
+        converged: Whether each value reached the accuracy that was asked, shape ``(k,)``; without
+            a second look by the estimates from gaps.
         matvecs: Products that were spent, those of the verification included.
         which: Which eigenvalues these are.
         verified: Whether a second search found no further copy and nothing missed.
