@@ -1,5 +1,6 @@
 """Wrong options and curvatures are refused with a sentence; unusual good ones are not."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,31 @@ NAN, INF = float("nan"), float("inf")
 def test_options_out_of_range_are_refused(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         make()
+
+
+def out_of_range(name: str, value: Any) -> list[Any]:
+    """What no option of this name and kind may be."""
+    match value:
+        case bool():
+            return []
+        case float():
+            below = [-1.0] if name in {"lr", "weight_decay"} else []
+            return [NAN, INF, -INF, *below, *([0.0] if name == "lr" else [])]
+        case int():
+            return [-1, 1.5, NAN]
+        case (float(), float()):
+            return [(NAN, 0.9), (0.9, NAN), (0.9, 1.0), (-0.1, 0.9), (0.9,)]
+        case str():
+            return ["other"]
+        case _:
+            return []
+
+
+def test_every_option_of_every_family_is_checked(filter: Any) -> None:
+    for field in dataclasses.fields(filter):
+        for bad in out_of_range(field.name, getattr(filter, field.name)):
+            with pytest.raises(ValueError, match=f"`{field.name}"):
+                dataclasses.replace(filter, **{field.name: bad})
 
 
 def test_unknown_choices_are_answered_with_the_known_ones() -> None:
