@@ -90,6 +90,29 @@ def test_settling_is_counted_in_steps_of_the_optimizer() -> None:
     assert Proximal(lr=1.0).settling(1.0, eps=0.1) == 4  # 2⁻⁴ is the first below 0.1
 
 
+@pytest.mark.parametrize(
+    ("lr", "eps", "steps"),
+    [
+        (0.5, 0.25, 2),  # 2⁻² is eps, and eps is enough
+        (0.5, 1.0, 0),
+        (1e-3, 1e-3, 6905),  # ln eps / ln (1 − lr) = 6904.3
+        (1e-5, 1e-3, 690773),  # 690772.07
+    ],
+)
+def test_settling_of_descent_is_a_logarithm(lr: float, eps: float, steps: int) -> None:
+    assert SGD(lr=lr).settling(1.0, eps=eps) == steps
+
+
+def test_a_late_peak_is_found() -> None:
+    """Of ``c k γᵏ⁻¹`` the largest is at ``k = −1 / ln γ``; the γᵏ add ``k⁻²`` of it."""
+    gamma, c = 0.999, 1.0
+
+    found = overshoot(np.array([[gamma, 0.0], [c, gamma]]))
+
+    assert abs(found.step + 1 / math.log(gamma)) <= 1
+    assert_allclose(found.peak, c * found.step * gamma ** (found.step - 1), rtol=2e-6)
+
+
 def test_one_curvature_at_a_time() -> None:
     with pytest.raises(ValueError, match="one curvature at a time"):
         SGD(lr=0.1).overshoot(np.array([1.0, 2.0]))
