@@ -148,11 +148,19 @@ def test_mean_square_edges_of_ascents_are_those_of_simulated_batches() -> None:
         USAM(lr=0.1, rho=0.3),
         USAM(lr=0.1, rho=0.3, steps=3),
         HessianUSAM(lr=0.1, rho=0.3),
+        USAM(lr=0.1, rho=0.02, steps=12),  # of high degree: by a grid and bisection
     ):
         edge = filter.mean_square_edge(ratio=0.7)
 
         multiplier = filter.transition(edge * (1 + 0.7 * nodes))[:, 0, 0]
         assert_allclose(multiplier**2 @ weights / weights.sum(), 1, rtol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 12])
+def test_without_noise_the_mean_square_edge_is_the_edge(steps: int) -> None:
+    filter = USAM(lr=0.1, rho=0.02, steps=steps)
+
+    assert_allclose(filter.mean_square_edge(ratio=0.0), filter.edge, rtol=1e-12)
 
 
 def test_momentum_one_forgets_nothing() -> None:
@@ -189,6 +197,15 @@ def test_a_full_batch_has_the_edge_of_gradient_descent() -> None:
     lr = largest_stable_lr(hessians, batch=5)
 
     assert_allclose(lr, 2 / np.linalg.eigvalsh(hessians.mean(axis=0))[-1])
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_the_exact_edge_of_sgd_has_the_unit_of_a_curvature(unit: float) -> None:
+    flat = np.array([np.diag([1.0, 0.0]), np.diag([3.0, 0.0])])
+
+    for hessians in (spread(0, n=4, d=3), flat):
+        lr = largest_stable_lr(hessians * unit, batch=1)
+        assert_allclose(lr * unit, largest_stable_lr(hessians, batch=1), rtol=1e-9)
 
 
 def test_flat_directions_are_free_and_noise_along_them_is_not() -> None:
