@@ -32,6 +32,7 @@ from passband.filters import (
     Parity,
     Proximal,
     RMSprop,
+    Schedule,
     ScheduleFree,
     Secant,
     UphillLoss,
@@ -283,3 +284,11 @@ def test_an_average_of_weights_filters_the_output_only() -> None:
     assert averaged.passband() == base.passband()
     assert averaged.noise(5.0) < 0.1 * base.noise(5.0)
     assert_allclose(averaged.gain, base.gain)
+
+
+def test_a_buffer_that_never_changes_hides_nothing() -> None:
+    """At momentum 1 its multiplier is 1 at every curvature; ``1 − ν`` of the gradient is left."""
+    assert_interval(QHM(lr=0.1, momentum=1.0, nu=0.7), 2 / (0.1 * 0.3))
+    assert_interval(QHM(lr=1e-5, momentum=1.0, nu=0.7), 2 / (1e-5 * 0.3))
+    # (1 − 0.03 λ) (1 − 0.05 λ) is 1 again at 0.08 / 0.0015, and never −1
+    assert_interval(Schedule([QHM(lr=0.1, momentum=1.0, nu=0.7), SGD(lr=0.05)]), 0.08 / 0.0015)
