@@ -53,6 +53,7 @@ def test_edge_islands_and_leaks() -> None:
 def test_without_curvatures_above_zero_the_edge_is_zero() -> None:
     assert Passband(()).edge == 0
     assert Passband((Interval(0, 0),)).edge == 0
+    assert Passband((Interval(0, 0),)).islands == ()  # {0} is not above it
     assert Passband((Interval(1, 2),)).edge == 0
     assert [tuple(i) for i in Passband((Interval(1, 2),)).islands] == [(1, 2)]
     assert str(Passband(())) == "∅"

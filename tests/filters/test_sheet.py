@@ -75,6 +75,8 @@ def test_filters_side_by_side() -> None:
         False,
     )
     assert (usam.leak, derivative.leak) == (True, False)
+    starred = [line.startswith("*") for line in str(table).splitlines()[1:]]
+    assert starred == [not offer.dominated for offer in table.offers]
     assert str(table).splitlines()[2].split()[-1] == "0.705"
     assert table._repr_html_().count("<tr>") == 5
 
