@@ -103,10 +103,6 @@ class NestedAscent(Response):
     def sensitivity(self, lam: Any) -> Any:
         return 1 + self.rho * lam * (1 + self.rho * lam)
 
-    @override
-    def turning_points(self) -> Sequence[float]:
-        return ()
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -132,7 +128,3 @@ class NaturalAscent(Response):
     @override
     def sensitivity(self, lam: Any) -> Any:
         return (1 + self.rho) * np.ones_like(lam)
-
-    @override
-    def turning_points(self) -> Sequence[float]:
-        return ()

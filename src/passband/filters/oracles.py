@@ -35,10 +35,6 @@ class Identity(Response):
     def sensitivity(self, lam: Any) -> Any:
         return np.ones_like(lam)
 
-    @override
-    def turning_points(self) -> Sequence[float]:
-        return ()
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -64,10 +60,6 @@ class Decay(Response):
     @override
     def sensitivity(self, lam: Any) -> Any:
         return np.ones_like(lam)
-
-    @override
-    def turning_points(self) -> Sequence[float]:
-        return ()
 
 
 @final
@@ -129,10 +121,6 @@ class Implicit(Response):
     @override
     def sensitivity(self, lam: Any) -> Any:
         return 1 / (1 + self.lr * lam)
-
-    @override
-    def turning_points(self) -> Sequence[float]:
-        return ()
 
     @override
     def pieces(self) -> list[Piece]:

@@ -50,9 +50,9 @@ class Response(ABC):
     def sensitivity(self, lam: Any) -> Any:
         """Return ``∂q/∂ξ``: how noise ξ in every gradient of the oracle appears in its answer q."""
 
-    @abstractmethod
     def turning_points(self) -> Sequence[float]:
-        """Return, in ascending order, the finite ``λ`` at which ``h`` stops being monotone."""
+        """Return, in ascending order, the finite ``λ`` at which ``h`` turns; none if not said."""
+        return ()
 
     def pieces(self) -> list[Piece]:
         """Return the intervals between turning points, with the values of ``h`` at their ends."""

@@ -3,16 +3,15 @@
 from typing import ClassVar, final
 
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
+from passband.optim._braking import BrakingSGD
 from passband.optim._lists import add_
 from passband.optim._options import Group
-from passband.optim._remembering import RememberingSGD, slope_for_edge
 
 
 @final
-class DerivativeSGD(RememberingSGD):
+class DerivativeSGD(BrakingSGD):
     r"""SGD that also steps against the change of the gradient since the last step.
 
     .. math::
@@ -58,29 +57,7 @@ class DerivativeSGD(RememberingSGD):
         ``β = 0`` optimistic gradient descent.
     """
 
-    _option: ClassVar[str] = "strength"
     _memory: ClassVar[tuple[str, ...]] = ("previous_gradient",)
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor,
-        strength: float | None = None,
-        *,
-        edge: float | None = None,
-        momentum: float = 0,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-    ) -> None:
-        defaults = {
-            "lr": lr,
-            "strength": strength,
-            "edge": edge,
-            "momentum": momentum,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-        }
-        super().__init__(params, defaults)
 
     @override
     def _update(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> None:
@@ -95,7 +72,3 @@ class DerivativeSGD(RememberingSGD):
     @override
     def _offset(self, group: Group, state: dict[str, Tensor]) -> Tensor:
         return group["strength"] * state["previous_gradient"]
-
-    @override
-    def _for_edge(self, group: Group) -> float:
-        return slope_for_edge(group)

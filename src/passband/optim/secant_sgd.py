@@ -3,19 +3,18 @@
 from typing import ClassVar, final
 
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
+from passband.optim._braking import BrakingSGD
 from passband.optim._lists import add_
 from passband.optim._options import Group
-from passband.optim._remembering import RememberingSGD, slope_for_edge
 
 LARGEST_MOMENTUM = 0.91
 """Up to here the edge is the closed form, whatever the strength; above, a complex pair exits."""
 
 
 @final
-class SecantSGD(RememberingSGD):
+class SecantSGD(BrakingSGD):
     r"""SGD that also steps against the second difference of the gradient.
 
     .. math::
@@ -61,29 +60,7 @@ class SecantSGD(RememberingSGD):
         Theory notes of this package: the phase principle.
     """
 
-    _option: ClassVar[str] = "strength"
     _memory: ClassVar[tuple[str, ...]] = ("previous_gradient", "older_gradient")
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor,
-        strength: float | None = None,
-        *,
-        edge: float | None = None,
-        momentum: float = 0,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-    ) -> None:
-        defaults = {
-            "lr": lr,
-            "strength": strength,
-            "edge": edge,
-            "momentum": momentum,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-        }
-        super().__init__(params, defaults)
 
     @override
     def _update(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> None:
@@ -109,4 +86,4 @@ class SecantSGD(RememberingSGD):
                 f"`edge` needs `momentum <= {LARGEST_MOMENTUM}`, above which the secant's edge has "
                 f"no closed form; got {group['momentum']!r}. Use `DerivativeSGD`, or `strength`."
             )
-        return slope_for_edge(group)
+        return super()._for_edge(group)
