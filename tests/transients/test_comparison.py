@@ -8,7 +8,14 @@ from hypothesis import given, settings, strategies as st
 from numpy import ndarray
 from numpy.testing import assert_allclose
 
-from passband.transients import Blocks, Comparison, growth, kreiss, pseudospectral_radius
+from passband.transients import (
+    Blocks,
+    Comparison,
+    growth,
+    kreiss,
+    numerical_radius,
+    pseudospectral_radius,
+)
 
 SETTINGS = settings(max_examples=10, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -112,6 +119,9 @@ def test_blocks_that_are_not_normal_count_by_numerical_radius_or_norm(seed: int)
     resolvents = Comparison.of(J, sizes=[2, 3, 1])
     powers = Comparison.of(J, sizes=[2, 3, 1], bound="powers")
 
+    blocks = J[:2, :2], J[2:5, 2:5], J[5:, 5:]
+    assert_allclose(np.diag(powers.matrix), [np.linalg.norm(block, 2) for block in blocks])
+    assert_allclose(np.diag(resolvents.matrix), [numerical_radius(block) for block in blocks])
     assert np.abs(np.linalg.eigvals(J)).max() <= resolvents.radius * (1 + 1e-12)
     assert (np.diag(resolvents.matrix) <= np.diag(powers.matrix) * (1 + 1e-12)).all()
     if resolvents.stable:
