@@ -23,6 +23,8 @@ def test_intervals_are_written_as_in_mathematics() -> None:
     written = [str(i) for i in (Interval(0, 20), Interval(3, 3), Interval(-math.inf, -2))]
 
     assert written == ["[0, 20]", "{3}", "(-inf, -2]"]
+    assert str(Interval(-0.0, 2)) == "[0, 2]"  # there is one zero
+    assert str(Interval(-2, -0.0)) == "[-2, 0]"
 
 
 def test_a_union_joins_what_touches() -> None:
