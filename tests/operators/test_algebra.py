@@ -16,6 +16,23 @@ def test_follows_the_algebra_of_matrices() -> None:
     assert_close(combined.dense(), 2 * a - b @ a / 4 - b.T + a + 3 * torch.eye(2))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [2, 10, 300])
+def test_a_matrix_that_is_symmetric_but_for_rounding_is_symmetric(
+    n: int, dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(n)
+    Q = torch.linalg.qr(torch.randn(n, n, generator=generator, dtype=dtype))[0]
+    matrix = Q @ torch.diag(torch.linspace(-1, 3, n, dtype=dtype)) @ Q.T
+    bent = matrix.clone()
+    bent[0, 1] += 1e-4
+
+    assert MatrixOperator(matrix).symmetric
+    assert not MatrixOperator(bent).symmetric
+    assert not MatrixOperator(matrix, symmetric=False).symmetric
+    assert not MatrixOperator(torch.full((2, 2), torch.nan)).symmetric
+
+
 def test_knows_what_stays_symmetric() -> None:
     assert B.symmetric
     assert (B + 2 * Identity(2)).symmetric

@@ -16,7 +16,8 @@ class MatrixOperator(LinearOperator):
 
     Args:
         matrix: Any square matrix of floating-point numbers; it is not copied.
-        symmetric: Whether to treat it as symmetric; looked up if not given.
+        symmetric: Whether to treat it as symmetric. If not given, whether it is, but for rounding:
+            no entry is further from its mirror image than 10 last places of the largest.
 
     Example:
         >>> A = MatrixOperator(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
@@ -36,7 +37,7 @@ class MatrixOperator(LinearOperator):
             len(matrix),
             matrix.dtype,
             matrix.device,
-            symmetric=torch.equal(matrix, matrix.T) if symmetric is None else symmetric,
+            symmetric=_symmetric(self._matrix) if symmetric is None else symmetric,
         )
 
     @override
@@ -46,6 +47,11 @@ class MatrixOperator(LinearOperator):
     @override
     def _rmatvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         return self._matrix.T @ v
+
+
+def _symmetric(matrix: Tensor) -> bool:
+    rounding = 10 * torch.finfo(matrix.dtype).eps * matrix.abs().max()
+    return bool((matrix - matrix.T).abs().max() <= rounding)
 
 
 @final

@@ -29,7 +29,11 @@ def symmetric_operator(H: Any, *, name: str) -> None:
     """Refuse what is not a symmetric operator."""
     any_operator(H, name=name)
     if not H.symmetric:
-        raise ValueError(f"`{name}` needs a symmetric operator; got {H}.")
+        raise ValueError(
+            f"`{name}` needs a symmetric operator; got {H}. If it is symmetric but for rounding, "
+            "multiply with `(A + A.T) / 2` or pass `symmetric=True`; for others there is "
+            "`multipliers`."
+        )
 
 
 def watched(H: LinearOperator, *, adjoint: bool = False) -> Callable[[Tensor], Tensor]:

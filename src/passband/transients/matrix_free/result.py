@@ -112,7 +112,7 @@ class Transient:
         else:
             side = "≤" if self.exact else "≲"
             z = self.kreiss.z
-            real = z is not None and abs(z.imag) <= 1e-9 * abs(z)
+            real = z is not None and abs(z.imag) < 5e-4 * abs(z)  # below the last digit printed
             where = "" if z is None else f", at z = {z.real if real else z:.4g}"
             upper = "unknown" if math.isinf(self.kreiss.upper) else f"{self.kreiss.upper:.4g}"
             lines.append(f"  Kreiss constant   {self.kreiss.lower:.4g} ≤ K {side} {upper}{where}")
