@@ -225,6 +225,8 @@ def test_flat_directions_are_free_and_noise_along_them_is_not() -> None:
         (np.zeros((2, 2, 2)), 0, "`batch` must be a whole number"),
         (np.array([[[0.0, 1.0], [0.0, 0.0]]]), 1, "must be symmetric"),
         (np.array([[[-1.0]]]), 1, "that of a minimum; its smallest eigenvalue is -1"),
+        (np.array([[[0.0, 1e-12], [0.0, 0.0]]]), 1, "must be symmetric"),
+        (np.array([[[-1e-12]]]), 1, "its smallest eigenvalue is -1e-12"),
     ],
 )
 def test_what_is_no_minimum_is_refused(hessians: np.ndarray, batch: int, message: str) -> None:

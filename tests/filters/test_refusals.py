@@ -3,14 +3,22 @@
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from passband.filters import SAM, SGD, USAM, HessianUSAM
+from passband.filters import (
+    SAM,
+    SGD,
+    USAM,
+    HessianUSAM,
+    Lookahead,
+    Schedule,
+    WeightAverage,
+)
 from passband.filters.checks import PLACEMENTS, check_choice
 
 NAN, INF = float("nan"), float("inf")
@@ -53,11 +61,11 @@ def out_of_range(name: str, value: Any) -> list[Any]:
             return []
         case float():
             below = [-1.0] if name in {"lr", "weight_decay"} else []
-            return [NAN, INF, -INF, *below, *([0.0] if name == "lr" else [])]
+            return [NAN, INF, -INF, "0.1", None, *below, *([0.0] if name == "lr" else [])]
         case int():
-            return [-1, 1.5, NAN]
+            return [-1, 1.5, NAN, "2", None]
         case (float(), float()):
-            return [(NAN, 0.9), (0.9, NAN), (0.9, 1.0), (-0.1, 0.9), (0.9,)]
+            return [(NAN, 0.9), (0.9, NAN), (0.9, 1.0), (-0.1, 0.9), (0.9,), 0.9, None]
         case str():
             return ["other"]
         case _:
@@ -69,6 +77,19 @@ def test_every_option_of_every_family_is_checked(filter: Any) -> None:
         for bad in out_of_range(field.name, getattr(filter, field.name)):
             with pytest.raises(ValueError, match=f"`{field.name}"):
                 dataclasses.replace(filter, **{field.name: bad})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Lookahead(cast(Any, "SGD"), k=5, alpha=0.5), "`base` must be a filter; got 'SGD'"),
+        (lambda: WeightAverage(cast(Any, SGD), decay=0.9), "`base` must be a filter; got <class"),
+        (lambda: Schedule([SGD(lr=0.1), cast(Any, 3)]), r"`filters\[1\]` must be a filter; got 3"),
+    ],
+)
+def test_composites_are_made_of_filters(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
 
 
 def test_unknown_choices_are_answered_with_the_known_ones() -> None:
@@ -130,3 +151,7 @@ def test_what_exceeds_double_precision_is_outside_and_says_so() -> None:
 
     assert filter.radius([1.0, 1e300]).tolist()[1] == INF
     assert filter.radius(-1e308) == INF
+    assert filter.noise([1.0, 1e300]).tolist()[1] == INF
+    assert filter.noise(1e33) == INF  # some entries of the transition are finite
+    assert filter.overshoot(1e33).peak == INF
+    assert filter.settling(1e33) == INF

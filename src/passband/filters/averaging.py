@@ -9,7 +9,13 @@ from typing_extensions import override
 
 from passband._shapes import Float, Num
 from passband.filters.base import Filter
-from passband.filters.checks import check_count, check_finite, check_fraction, check_positive
+from passband.filters.checks import (
+    check_count,
+    check_finite,
+    check_fraction,
+    check_positive,
+    check_remembered,
+)
 from passband.filters.crossings import admissible_set, polynomial_conditions
 from passband.filters.cycle import Cycle, Stage, after, composed
 from passband.filters.loop import Loop
@@ -141,8 +147,7 @@ class WeightAverage(CycleFilter):
 
     def __post_init__(self) -> None:
         check_part("base", self.base)
-        if not 0 <= self.decay < 1:
-            raise ValueError(f"`decay` must lie in [0, 1); got {self.decay!r}.")
+        check_remembered(decay=self.decay)
 
     @property
     @override

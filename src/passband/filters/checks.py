@@ -3,6 +3,8 @@
 import math
 from typing import Any, Literal
 
+import numpy as np
+
 DecayPlacement = Literal["coupled", "loss", "decoupled"]
 PLACEMENTS: tuple[DecayPlacement, ...] = ("coupled", "loss", "decoupled")
 
@@ -46,8 +48,15 @@ def check_momentum(momentum: float, *, nesterov: bool) -> None:
 
 def check_betas(betas: tuple[float, float]) -> None:
     """Raise unless both forgetting factors lie in [0, 1), as in torch."""
-    if not (len(betas) == 2 and all(_is_number(beta) and 0 <= beta < 1 for beta in betas)):
+    if np.shape(betas) != (2,) or not all(_is_number(beta) and 0 <= beta < 1 for beta in betas):
         raise ValueError(f"`betas` must be two numbers in [0, 1); got {betas!r}.")
+
+
+def check_remembered(**options: float) -> None:
+    """Raise unless every option lies in [0, 1)."""
+    for name, value in options.items():
+        if not (_is_number(value) and 0 <= value < 1):
+            raise ValueError(f"`{name}` must lie in [0, 1); got {value!r}.")
 
 
 def check_fraction(**options: float) -> None:

@@ -54,11 +54,11 @@ def largest_stable_lr(hessians: Any, *, batch: int) -> float:
     n = len(samples)
     if not batch <= n:
         raise ValueError(f"`batch` must be at most the {n} samples; got {batch!r}.")
-    if not np.allclose(samples, np.swapaxes(samples, 1, 2), rtol=1e-6, atol=1e-8):
+    largest = float(np.abs(samples).max(initial=0.0))
+    if not np.allclose(samples, np.swapaxes(samples, 1, 2), rtol=1e-6, atol=1e-8 * largest):
         raise ValueError("`hessians` must be symmetric. Take (H + Hᵀ) / 2 if that is rounding.")
     share = (n - batch) / (batch * (n - 1)) if n > 1 else 0.0
     values, vectors = np.linalg.eigh(samples.mean(axis=0))
-    largest = max(float(np.abs(samples).max()), 0.0)
     if values[0] < -1e-8 * largest:
         raise ValueError(
             f"the mean Hessian must be that of a minimum; its smallest eigenvalue is {values[0]:g}."
