@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from passband.filters import USAM, Interval, Passband
+from passband.filters import USAM, Interval, Passband, Proximal
 
 
 def test_an_interval_is_closed_and_unpacks() -> None:
@@ -31,6 +31,7 @@ def test_a_union_joins_what_touches() -> None:
     union = Passband.union([Interval(2, 3), Interval(0, 1), Interval(1, 2), Interval(5, 6)])
 
     assert [tuple(i) for i in union] == [(0, 3), (5, 6)]
+    assert [tuple(i) for i in Passband.union([Interval(0, 5), Interval(1, 2)])] == [(0, 5)]
     assert str(union) == "[0, 3] ∪ [5, 6]"
     assert len(union) == 2
 
@@ -63,6 +64,14 @@ def test_without_curvatures_above_zero_the_edge_is_zero() -> None:
 
 def test_an_endless_interval_has_an_infinite_edge() -> None:
     assert Passband((Interval(0, math.inf),)).edge == math.inf
+
+
+def test_only_finite_ends_have_an_exit() -> None:
+    """The implicit step has 1 / (1 + λ / 10): −1 at λ = −20 and 1 at 0."""
+    below, above = Proximal(lr=0.1).passband()
+
+    assert (below.lower_exit, below.upper_exit) == (None, -1)
+    assert (above.lower_exit, above.upper_exit) == (1, None)
 
 
 def test_contains_keeps_the_shape() -> None:

@@ -22,7 +22,9 @@ def test_the_data_sheet_has_the_numbers() -> None:
     lines = sheet.splitlines()
     assert lines[0] == "USAM(lr=0.04, rho=0.03, momentum=0.8)"
     assert lines[1].split("  ")[1:3] == ["admits", ""]
-    for number in ("[-73.9185, -33.3333] ∪ [0, 40.5852]", "40.5852", "0.93"):
+    noise = USAM(lr=0.04, rho=0.03, momentum=0.8).noise([4.05852, 20.2926])
+    variances = f"{noise[0]:.3g}, {noise[1]:.3g}"
+    for number in ("[-73.9185, -33.3333] ∪ [0, 40.5852]", "40.5852", "0.93", variances):
         assert number in sheet
     assert "beyond, modes alternate" in sheet
     assert "1 vector kept" in sheet
