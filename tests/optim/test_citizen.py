@@ -53,19 +53,25 @@ def test_k_ascents_by_hand_see_the_polynomial(lam: float, steps: int) -> None:
     torch.testing.assert_close(x.detach(), torch.full_like(x, expected), rtol=1e-14, atol=1e-15)
 
 
-@pytest.mark.parametrize("by_hand", [True, False])
-def test_statistics_count_once(by_hand: bool) -> None:
+@pytest.mark.parametrize("drive", ["blocks", "first and second", "closure"])
+def test_statistics_count_once(drive: str) -> None:
     model, plain = batch_norm_model(), batch_norm_model()
     optimizer = optim.USAM(model.parameters(), 0.1, 0.5, steps=2)
     optimizer.attach(model)
     closure_of(plain)()  # one pass at the weights
 
-    if by_hand:
+    if drive == "blocks":
         closure_of(model)()
         for _ in range(2):
             with optimizer.ascent():
                 closure_of(model)()
         optimizer.step()
+    elif drive == "first and second":
+        closure_of(model)()
+        for _ in range(2):
+            optimizer.first_step(zero_grad=True)
+            closure_of(model)()
+        optimizer.second_step(zero_grad=True)
     else:
         optimizer.step(closure_of(model))
 

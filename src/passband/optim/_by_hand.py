@@ -63,8 +63,7 @@ class ByHand(CheckedOptimizer):
         """
         try:
             self.first_step(zero_grad=True, scaler=scaler)
-            with self.passes.uphill():
-                yield
+            yield
         except BaseException:
             self.restore()
             raise
@@ -76,7 +75,8 @@ class ByHand(CheckedOptimizer):
         """Go uphill along the gradient in ``p.grad``; `second_step` comes back.
 
         For loops written for other packages. Until then the weights are displaced, whatever
-        happens in between; `ascent` is safer, and `restore` puts them back.
+        happens in between; `ascent` is safer, and `restore` puts them back. The buffers of an
+        attached model come back with them: batch-norm statistics are counted once.
 
         Args:
             zero_grad: Clear the gradients afterwards.
@@ -103,7 +103,7 @@ class ByHand(CheckedOptimizer):
         trail.scaled = scaler is not None and scaler.is_enabled()
         try:
             ways = self._way_up(self._unscaled(self._gradients(), scaler))
-            trail.go_on()
+            trail.go_on(self.passes)
             if finite(ways) or self.passes.are_local:
                 self._move(ways)
             else:

@@ -41,17 +41,25 @@ class Passes:
         """Return the context of one pass; only the last one talks to other processes."""
         return nullcontext() if last or self.no_sync is None else self.no_sync()
 
+    def buffers(self) -> list[tuple[Tensor, Tensor]]:
+        """Return the buffers of the model, each with a copy."""
+        return [] if self.model is None else [(b, b.clone()) for b in self.model.buffers()]
+
     @contextmanager
     def uphill(self) -> Generator[None]:
         """Put the buffers of the model back afterwards, bit for bit, whatever happens."""
-        buffers = [] if self.model is None else list(self.model.buffers())
-        saved = [buffer.clone() for buffer in buffers]
+        saved = self.buffers()
         try:
             yield
         finally:
-            with torch.no_grad():
-                for buffer, before in zip(buffers, saved, strict=True):
-                    buffer.copy_(before)
+            put_back(saved)
+
+
+@torch.no_grad()
+def put_back(saved: list[tuple[Tensor, Tensor]]) -> None:
+    """Give buffers the values of their copies."""
+    for buffer, before in saved:
+        buffer.copy_(before)
 
 
 @final
