@@ -109,6 +109,32 @@ def test_designs_are_the_closed_forms(lr: float, momentum: float, part: float) -
     assert_allclose(design(SGD, edge=E, momentum=momentum).lr, lr / part)
 
 
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        (USAM, {}),
+        (USAM, {"steps": 2}),
+        (GradientPenalty, {}),
+        (UphillLoss, {}),
+        (ASAM, {"scale": 0.3}),
+        (SAM, {"gradient_norm": 0.3}),
+        (HessianUSAM, {}),
+        (NestedUSAM, {}),
+        (FisherSAM, {}),
+        (ExtrapolatedNesterov, {"momentum": 0.9}),
+    ],
+    ids=lambda value: repr(value)[-40:],
+)
+def test_formulas_reach_where_no_search_would(
+    family: type[Filter], options: dict[str, Any]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FilterWarning)
+        found = design(family, edge=1e-16, lr=0.01, **options)
+
+    assert_allclose(found.edge, 1e-16, rtol=1e-12)
+
+
 def test_the_plain_edge_needs_nothing_whatever_rounding_says() -> None:
     lr = 10.0**0.21875  # 2 · 1.5 / lr is one unit above the edge that is found
 
