@@ -35,12 +35,11 @@ def train(make) -> tuple[float, list[float]]:
         value.backward()
         return value
 
-    found, sharpness = None, list[float]()
+    sharpness: list[float] = []
     for step in range(STEPS):
-        if step % EVERY == 0:  # each search begins where the last one ended
+        if step % EVERY == 0:
             H = pb.Hessian(pb.Objective(model, loss, (x, y)))
-            found = pb.eigenvalues(H, k=1, rtol=1e-3, start=found, verify=False)
-            sharpness.append(float(found.values[0]))
+            sharpness.append(float(pb.eigenvalues(H, k=1, verify=False).values[0]))
         optimizer.zero_grad()
         optimizer.step(closure)
     return pb.filter_of(optimizer).edge, sharpness
