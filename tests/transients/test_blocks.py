@@ -217,6 +217,8 @@ def test_ratios_without_transient_at_their_limits() -> None:
     assert Blocks(a=0.5, b=0.5, c=4.0, e=0.1).no_transient_ratio == 0  # ec > αβ: not stable
     assert Blocks(a=0.5, b=1.5, c=4.0).no_transient_ratio == 0
     assert Blocks(a=0.5, b=0.5, c=0.0).no_transient_ratio == math.inf
+    assert Blocks(a=1.0, b=0.5, c=4.0).critical_feedback == 0
+    assert Blocks(a=0.5, b=0.5, c=0.0).critical_feedback == math.inf
 
 
 def test_best_ratio_is_the_best_of_many() -> None:
@@ -360,6 +362,18 @@ def test_refuses_other_wrong_arguments() -> None:
         found.trust_radius(math.nan)
     with pytest.raises(ValueError, match="`limits`"):
         found.best_ratio(limits=(2, 1))
+    other: Any = "time"
+    with pytest.raises(ValueError, match="`minimize`"):
+        found.best_ratio(minimize=other)
+    with pytest.raises(ValueError, match="`max_kreiss`"):
+        found.best_ratio(max_kreiss=0.5)
+    with pytest.raises(ValueError, match="`bound`"):
+        Blocks.of(np.eye(2) / 2, first=1, bound=other)
+    for first in (0, 2):
+        with pytest.raises(ValueError, match="`first` must leave two blocks"):
+            Blocks.of(np.eye(2) / 2, first=first)
+    with pytest.raises(ValueError, match="zero or positive, and finite"):
+        Blocks(a=other, b=0.5, c=1)
     with pytest.raises(ValueError, match="`max_kreiss`"):
         found.best_ratio(max_kreiss=0.5)
     with pytest.raises(ValueError, match="two blocks"):

@@ -1,6 +1,7 @@
 """Theorem 1: a small nonnegative matrix dominates every system with its radii and norms."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,3 +159,6 @@ def test_refuses_wrong_arguments() -> None:
         Comparison([[0.5j]])
     with pytest.raises(ValueError, match="add up to 3"):
         Comparison.of(np.eye(3), sizes=[1, 1])
+    other: Any = "norms"
+    with pytest.raises(ValueError, match='`bound` must be "kreiss" or "powers"'):
+        Comparison.of(np.eye(2), sizes=[1, 1], bound=other)

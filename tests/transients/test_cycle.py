@@ -111,3 +111,7 @@ def test_refusals() -> None:
         cycle([np.eye(2), np.full((2, 2), np.nan)])
     with pytest.raises(ValueError, match="`start`"):
         cycle([np.eye(2)]).product(start=1)
+    with pytest.raises(ValueError, match="`length`"):
+        cycle([np.eye(2)]).product(length=-1)
+    with pytest.raises(ValueError, match="`length`"):
+        cycle([np.eye(2)]).curve(-1)

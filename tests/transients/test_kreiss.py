@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.optimize
+import scipy.sparse
 from hypothesis import given, settings, strategies as st
 from numpy import ndarray
 from numpy.testing import assert_allclose
@@ -420,3 +421,4 @@ def test_integers_lists_and_tensors_are_welcome() -> None:
     assert kreiss(np.array([[0, 0], [4, 0]], dtype=np.int8)) == expected
     assert kreiss(torch.tensor([[0, 0], [4, 0]], dtype=torch.bfloat16)) == expected
     assert kreiss(np.array([[0, 0], [4, 0]], dtype=np.complex64)) == expected
+    assert kreiss(scipy.sparse.csr_array([[0, 0], [4, 0]])) == expected

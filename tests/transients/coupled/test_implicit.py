@@ -138,6 +138,39 @@ def test_a_proximal_step_solves_its_equation_far_from_the_equilibrium() -> None:
         assert_allclose(back.numpy(), w[name].numpy(), atol=1e-9)
 
 
+def test_a_proximal_step_solves_its_equation_at_a_kink() -> None:
+    """Newton's steps jump to and fro over the minimum of a smoothed |x| until they are cut."""
+
+    def rounded(w: Mapping[str, Tensor]) -> Tensor:
+        return (w["x"].square() + 1e-4).sqrt().sum()
+
+    w = torch.tensor([0.5, -0.3, 2.0], dtype=torch.float64)
+
+    u = proximal({"x": Player(variables=w, loss=rounded, lr=1.0)}).after(1).state["x"]["variables"]
+
+    assert_allclose(u + u / (u.square() + 1e-4).sqrt(), w, atol=1e-9)
+
+
+def test_a_proximal_step_without_solution_is_refused() -> None:
+    """``u − exp u`` is at most −1, and ``u − u`` is 0."""
+
+    def downhill(w: Mapping[str, Tensor]) -> Tensor:
+        return -w["x"].exp().sum()
+
+    def saddle(w: Mapping[str, Tensor]) -> Tensor:
+        return -w["x"].square().sum() / 2
+
+    one = torch.ones(1, dtype=torch.float64)
+    for loss in (downhill, saddle):
+        with pytest.raises(ConvergenceError, match="smaller learning rates"):
+            proximal({"x": Player(variables=one, loss=loss, lr=1.0)}).after(1)
+
+    compared = compare({"x": Player(variables=one, loss=saddle, lr=1.0)})
+    names = [row.update.name for row in compared.rows]
+    assert "proximal" not in names
+    assert "extragradient" in names
+
+
 def test_a_competitive_step_solves_its_game() -> None:
     began = competitive(players(at=1.0))
     w = {name: own["variables"] for name, own in began.state.items()}

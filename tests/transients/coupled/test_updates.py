@@ -160,7 +160,8 @@ def test_momentum_is_that_of_torch(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("steps", [1, 4])
 @pytest.mark.parametrize("through", [True, False])
-def test_bilevel_is_its_formula(steps: int, through: bool) -> None:
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_bilevel_is_its_formula(steps: int, through: bool, decay: float) -> None:
     alpha, beta = LRS
     f_xx, f_yy, f_xy = hessian(7, N), hessian(8, M), random(9, N, M)
     g_yy, g_yx = R, S
@@ -176,7 +177,9 @@ def test_bilevel_is_its_formula(steps: int, through: bool) -> None:
         return y @ g[0] @ y / 2 + y @ g[1] @ x
 
     update = bilevel(
-        Player(variables=torch.ones(N, dtype=torch.float64), loss=upper, lr=alpha),
+        Player(
+            variables=torch.ones(N, dtype=torch.float64), loss=upper, lr=alpha, weight_decay=decay
+        ),
         Player(variables=torch.ones(M, dtype=torch.float64), loss=lower, lr=beta),
         steps=steps,
         through=through,
@@ -190,6 +193,7 @@ def test_bilevel_is_its_formula(steps: int, through: bool) -> None:
         second = (f_xy + D.T @ f_yy) @ powers[-1]
     else:
         first, second = f_xx + f_xy @ D, f_xy @ powers[-1]
+    first += decay * np.eye(N)
     expected = np.block([[np.eye(N) - alpha * first, -alpha * second], [D, powers[-1]]])
     assert_allclose(update.jacobian().dense().numpy(), expected, atol=1e-12)
 
@@ -261,5 +265,10 @@ def test_refusals(work: Callable[[], Any], message: str) -> None:
 def test_refuses_what_is_no_player() -> None:
     with pytest.raises(TypeError, match="dict of players"):
         simultaneous({})
+    wrong: Any = {"x": 3}
+    with pytest.raises(TypeError, match="player 'x' must be a Player; got int"):
+        simultaneous(wrong)
+    with pytest.raises(TypeError, match="`loss` must be a function"):
+        Player(variables=torch.ones(1), loss=wrong, lr=0.1)
     with pytest.raises(ValueError, match="`lr`"):
         Player(variables=torch.ones(1), loss=lambda w: w["x"].sum(), lr=-0.1)
