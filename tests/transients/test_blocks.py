@@ -217,7 +217,7 @@ def test_ratios_without_transient_at_their_limits() -> None:
     assert Blocks(a=0.5, b=0.5, c=4.0, e=0.1).no_transient_ratio == 0  # ec > αβ: not stable
     assert Blocks(a=0.5, b=1.5, c=4.0).no_transient_ratio == 0
     assert Blocks(a=0.5, b=0.5, c=0.0).no_transient_ratio == math.inf
-    assert Blocks(a=1.0, b=0.5, c=4.0).critical_feedback == 0
+    assert Blocks(a=1.5, b=0.5, c=4.0).critical_feedback == 0
     assert Blocks(a=0.5, b=0.5, c=0.0).critical_feedback == math.inf
 
 
