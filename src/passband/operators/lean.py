@@ -44,10 +44,8 @@ class Lean:
         while self._works:
             try:
                 product, spoiled = loss.run(theta, lambda model: self._try(model, loss, theta, v))
-            except (
-                PassbandError,
-                RuntimeError,
-            ):  # torch.func in the model; else the usual way says
+            except (PassbandError, RuntimeError, KeyError):
+                # torch.func in the model, or hidden names; else the usual way says what it was
                 self._works = False
                 break
             if not spoiled:
