@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 JOBS ?= 2
 
-.PHONY: demo test check types bench docs integrations format clean
+.PHONY: demo test check types bench docs integrations dist changelog format clean
 
 demo: $(VENV)/.demo  ## train real networks, measure their minima, judge them: runs/demo/report.html
 	$(BIN)/passband demo $(ARGS)
@@ -33,6 +33,14 @@ docs: $(VENV)/.docs  ## every example in the documentation, run; the site: docs/
 integrations: $(VENV)/.dev  ## our optimizers and the monitor inside other packages' trainers
 	$(PIP) --editable '.[dev,integrations]'
 	$(BIN)/python -m pytest tests/integrations tests/monitor tests/explore
+
+dist: $(VENV)/.dev  ## wheel and sdist in dist/, the wheel made from the sdist
+	$(PIP) build
+	$(BIN)/python -m build
+
+changelog: $(VENV)/.dev  ## CHANGELOG.md from the fragments in changelog.d/, which it removes: VERSION=0.2.0
+	$(PIP) towncrier
+	$(BIN)/towncrier build --yes --version $(VERSION)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from passband.filters import USAM, Interval, Passband, Proximal
+from passband.filters import SGD, USAM, Interval, Passband, Proximal
 
 
 def test_an_interval_is_closed_and_unpacks() -> None:
@@ -72,6 +72,13 @@ def test_only_finite_ends_have_an_exit() -> None:
 
     assert (below.lower_exit, below.upper_exit) == (None, -1)
     assert (above.lower_exit, above.upper_exit) == (1, None)
+
+
+def test_what_no_gradient_reaches_admits_everything() -> None:
+    (everything,) = SGD(lr=0.1, momentum=1.0, dampening=1.0).passband()
+
+    assert tuple(everything) == (-math.inf, math.inf)
+    assert (everything.lower_exit, everything.upper_exit) == (None, None)
 
 
 def test_contains_keeps_the_shape() -> None:

@@ -3,11 +3,14 @@
 The updates below are written from the papers, one line for one line, on numbers.
 """
 
+import dataclasses
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy import ndarray
 from numpy.testing import assert_allclose
 
@@ -312,6 +315,20 @@ def test_the_transition_is_the_update(filter: Filter, update: Update) -> None:
 
 
 @pytest.mark.parametrize(("filter", "update"), UPDATES, ids=[repr(f) for f, _ in UPDATES])
+@pytest.mark.parametrize("family", [SGD, RMSprop, Adam, AdamW, NAdam])
+def test_defaults_are_those_of_torch(family: type[Any]) -> None:
+    options = inspect.signature(getattr(torch.optim, family.__name__)).parameters
+    names = {"decoupled": "decoupled_weight_decay"}
+
+    shared = 0
+    for field in dataclasses.fields(family):
+        name = names.get(field.name, field.name)
+        if name in options and field.default is not dataclasses.MISSING:
+            assert field.default == options[name].default, name
+            shared += 1
+    assert shared >= 1
+
+
 def test_gradients_are_counted_as_the_update_takes_them(filter: Filter, update: Update) -> None:
     taken: list[float] = []
 

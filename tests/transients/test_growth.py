@@ -121,6 +121,11 @@ def test_equals_all_powers_one_by_one(seed: int, n: int, real: bool, exponent: f
     assert_allclose(found.curve[inside], norms[found.times[inside].astype(int)], rtol=1e-7)
 
 
+@pytest.mark.parametrize(("eps", "steps"), [(0.25, 2), (0.5, 1), (2.0**-40, 40), (1.0, 0)])
+def test_settling_at_a_level_that_is_attained(eps: float, steps: int) -> None:
+    assert growth([[0.5]]).settling(eps) == steps
+
+
 @SETTINGS
 @given(seed=SEEDS, n=st.integers(1, 6), real=st.booleans())
 def test_the_worst_start_is_amplified_by_the_peak(seed: int, n: int, real: bool) -> None:

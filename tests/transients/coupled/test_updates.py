@@ -237,6 +237,16 @@ def test_after_some_steps_it_is_where_they_lead() -> None:
         placed(players(), {"x": later.state["x"]})
 
 
+def test_one_step_ahead_and_all_of_it_is_the_step() -> None:
+    update = simultaneous(players())
+
+    found = lookahead(update, k=1, alpha=1.0)
+
+    expected = update.jacobian().dense().numpy()
+    assert_allclose(found.jacobian().dense().numpy(), expected, atol=1e-15)
+    assert found.gradients == update.gradients
+
+
 @pytest.mark.parametrize(
     ("work", "message"),
     [

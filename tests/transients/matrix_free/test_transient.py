@@ -165,6 +165,7 @@ def test_an_unstable_step_has_no_constant_but_grows() -> None:
         found = transient(MatrixOperator(torch.from_numpy(A)), dense=dense, steps=200)
 
         assert found.unstable
+        assert not found.stable
         assert math.isinf(found.kreiss.lower)
         assert "infinite: unstable" in repr(found)
         exact = max(np.linalg.norm(np.linalg.matrix_power(A, k), 2) for k in (1, 50, 199, 200))
