@@ -315,20 +315,6 @@ def test_the_transition_is_the_update(filter: Filter, update: Update) -> None:
 
 
 @pytest.mark.parametrize(("filter", "update"), UPDATES, ids=[repr(f) for f, _ in UPDATES])
-@pytest.mark.parametrize("family", [SGD, RMSprop, Adam, AdamW, NAdam])
-def test_defaults_are_those_of_torch(family: type[Any]) -> None:
-    options = inspect.signature(getattr(torch.optim, family.__name__)).parameters
-    names = {"decoupled": "decoupled_weight_decay"}
-
-    shared = 0
-    for field in dataclasses.fields(family):
-        name = names.get(field.name, field.name)
-        if name in options and field.default is not dataclasses.MISSING:
-            assert field.default == options[name].default, name
-            shared += 1
-    assert shared >= 1
-
-
 def test_gradients_are_counted_as_the_update_takes_them(filter: Filter, update: Update) -> None:
     taken: list[float] = []
 
@@ -343,3 +329,17 @@ def test_gradients_are_counted_as_the_update_takes_them(filter: Filter, update: 
         return
     again = sum(isinstance(filter, kind) for kind in (NAdam, QHM, FisherSAM))  # same point twice
     assert_allclose(filter.gradients_per_step * filter.period, len(taken) - again)
+
+
+@pytest.mark.parametrize("family", [SGD, RMSprop, Adam, AdamW, NAdam])
+def test_defaults_are_those_of_torch(family: type[Any]) -> None:
+    options = inspect.signature(getattr(torch.optim, family.__name__)).parameters
+    names = {"decoupled": "decoupled_weight_decay"}
+
+    shared = 0
+    for field in dataclasses.fields(family):
+        name = names.get(field.name, field.name)
+        if name in options and field.default is not dataclasses.MISSING:
+            assert field.default == options[name].default, name
+            shared += 1
+    assert shared >= 1
