@@ -67,7 +67,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_the_page_runs() -> None:
     pytest.importorskip("marimo")
-    from passband.explore.app import app
+    from passband.explore._app import app
 
     _, found = app.run()
     assert set(found["filters"]) == {"SGD", "USAM", "Two-step USAM"}

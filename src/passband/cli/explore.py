@@ -51,7 +51,7 @@ def call(run: Path | None, *, port: int, headless: bool) -> list[str]:
     """
     if not 0 < port < 65536:
         raise ValueError(f"`--port` must be 1 to 65535; got {port}.")
-    spec = find_spec("passband.explore.app")
+    spec = find_spec("passband.explore._app")
     assert spec is not None
     assert spec.origin is not None
     words = [sys.executable, "-m", "marimo", "run", spec.origin, "--port", str(port)]
