@@ -20,8 +20,9 @@ check: $(VENV)/.dev  ## everything that is checked before anything is merged
 	$(BIN)/lint-imports
 	$(MAKE) --jobs 2 types test
 
-types: $(VENV)/.dev  ## strict types
+types: $(VENV)/.dev  ## strict types, and that every public symbol has one
 	$(BIN)/pyright
+	@PATH="$(CURDIR)/$(BIN):$$PATH" pyright --verifytypes passband --ignoreexternal | grep "score: 100%"
 
 bench: $(VENV)/.dev  ## benchmarks: work and seconds, side by side
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
