@@ -335,6 +335,27 @@ def test_a_flat_direction_of_a_flow() -> None:
     assert_allclose([found.lower, found.upper], math.sqrt(26), rtol=1e-6)
 
 
+@pytest.mark.parametrize("margin", [1e-2, 1e-4, 1e-5])
+@pytest.mark.parametrize("flat", [[1.0], [1.0, -1.0]], ids=["one", "two"])
+@pytest.mark.parametrize("flow", [False, True])
+def test_a_slow_transient_beside_a_flat_direction(
+    margin: float, flat: list[float], flow: bool
+) -> None:
+    """``c / 4m + m / c`` of the slow block: the larger, however near the limits of the others."""
+    slow = np.array([[1 - margin, 0.0], [12 * margin, 1 - margin]])
+    if flow:
+        flat, slow = [0.0 for _ in flat], slow - np.eye(2)
+    A = np.asarray(scipy.linalg.block_diag(*flat, slow))
+    basis = np.linalg.qr(np.random.default_rng(0).standard_normal(A.shape))[0]
+
+    found = kreiss(basis @ A @ basis.T, time="continuous" if flow else "discrete", rtol=1e-3)
+
+    constant = 3 + 1 / 12
+    assert "marginal" in found.note
+    assert found.lower * (1 - 1e-9) <= constant <= found.upper * (1 + 1e-9)
+    assert found.upper <= found.lower * (1 + 1.1e-3)
+
+
 def test_eigenvalues_that_rounding_throws_outside_prove_nothing() -> None:
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.standard_normal((40, 40)))[0]
