@@ -176,14 +176,12 @@ def test_bilevel_is_its_formula(steps: int, through: bool, decay: float) -> None
         x, y = w["outer"], w["inner"]
         return y @ g[0] @ y / 2 + y @ g[1] @ x
 
-    update = bilevel(
-        Player(
-            variables=torch.ones(N, dtype=torch.float64), loss=upper, lr=alpha, weight_decay=decay
-        ),
-        Player(variables=torch.ones(M, dtype=torch.float64), loss=lower, lr=beta),
-        steps=steps,
-        through=through,
+    outer = Player(
+        variables=torch.ones(N, dtype=torch.float64), loss=upper, lr=alpha, weight_decay=decay
     )
+    inner = Player(variables=torch.ones(M, dtype=torch.float64), loss=lower, lr=beta)
+    kind = {} if through else {"through": False}
+    update = bilevel(outer, inner, steps=steps, **kind)
 
     B = np.eye(M) - beta * g_yy
     powers = [np.linalg.matrix_power(B, i) for i in range(steps + 1)]

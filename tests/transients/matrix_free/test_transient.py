@@ -226,6 +226,7 @@ def test_the_worst_perturbation_is_split_by_player_and_layer(n: int) -> None:
 
     (driver, driven), leaves = found.parts, {leaf.name: leaf for leaf in found.leaves}
     assert (driver.name, driven.name) == ("driver", "driven")
+    assert found.trust == pytest.approx(1 / found.peak**2)
     assert driver.start > 0.9
     assert driven.peak > 0.9
     assert_close(leaves["driven.layer"].peak + leaves["driven.bias"].peak, driven.peak)
