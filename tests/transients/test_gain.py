@@ -21,10 +21,10 @@ def test_no_point_of_the_curve_has_more(
 ) -> None:
     rng = np.random.default_rng(seed)
     M, B, C = rng.standard_normal((3, n, n)) + (0 if real else 1j) * rng.standard_normal((3, n, n))
-    M *= 0.95 / np.abs(np.linalg.eigvals(M)).max()
+    stable = 0.95 * M / np.abs(np.linalg.eigvals(M)).max()
     t = np.linspace(-np.pi, np.pi, 4001)
     curve = (1 + x) * np.exp(1j * t) if time == "discrete" else x + 1j * np.tan(t / 2.001)
-    system = System(M if time == "discrete" else M - np.eye(n), B, C)
+    system = System(stable if time == "discrete" else stable - np.eye(n), B, C)
 
     found = largest_gain(system, time, x=x)
 
