@@ -47,6 +47,25 @@ def test_without_a_path_the_newest_is_shown(
     assert "0.750" in capsys.readouterr().out
 
 
+def test_following_ends_with_an_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, waits = tmp_path / "m.jsonl", list[float]()
+    path.write_text("")
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        path.write_text(json.dumps({"step": 1, "ratio": 0.75}) + "\n")
+        if len(waits) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", sleep)
+
+    assert main(["watch", str(path), "--follow"]) == 0
+    assert waits[0] > 0
+    assert "0.750" in capsys.readouterr().out
+
+
 def test_a_sparkline_keeps_the_last_value() -> None:
     assert len(sparkline([1.0] * 1000)) <= 60
     assert sparkline([0.0] * 99 + [1.25])[-1] == "█"

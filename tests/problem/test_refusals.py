@@ -216,3 +216,16 @@ def test_a_large_iterator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ValueError, match="read only once"):
         Objective(linear(), mse, iter([(X, Y)]))
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (nn.MSELoss, r"write `MSELoss\(\)` with brackets"),
+        (lambda: torch.zeros(()), "must take two arguments"),
+    ],
+    ids=["class", "no arguments"],
+)
+def test_what_is_no_loss_is_refused(loss: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Objective(linear(), loss, (X, Y))
