@@ -51,6 +51,18 @@ def test_torch_sgd_in_all_its_options(options: dict[str, Any]) -> None:
     assert found.error < 1e-9
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_gain_and_kappa_of_a_measured_filter(nesterov: bool) -> None:
+    """Of heavy ball: c₁ = η/(1−μ), κ = η (1+μ) / (2 (1−μ)²); Nesterov's is less by ημ/(1−μ)."""
+    lr, momentum = 0.1, 0.8
+    found = measure(torch.optim.SGD(weights(), lr, momentum, nesterov=nesterov))
+
+    kappa = lr * (1 + momentum) / (2 * (1 - momentum) ** 2)
+    kappa -= nesterov * lr * momentum / (1 - momentum)
+    assert_allclose(found.gain, lr / (1 - momentum), rtol=1e-8)
+    assert_allclose(found.kappa, kappa, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("make", "expected", "gradients"),
     [
