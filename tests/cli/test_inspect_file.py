@@ -43,7 +43,7 @@ def test_judges_what_the_file_defines(subject: Path, capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert "sharpness 1 ±" in shown
     assert "edge 0.5" in shown
-    assert "inconsistent with a generic limit" in shown
+    assert "above the edge: 2 of 2 measured directions grow" in shown
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from passband.errors import MonitorWarning
 from passband.monitor import Monitor
-from passband.monitor.probe import Prober
+from passband.monitor.prober import Prober
 
 MSE = nn.functional.mse_loss
 SHARES = (slice(0, 8), slice(8, 20))

@@ -96,6 +96,31 @@ def test_training_is_bitwise_what_it_is_without(make: Any) -> None:
     assert torch.equal(random, random_watched)
 
 
+def test_adaptive_curvature_is_never_mixed_with_plain() -> None:
+    """Before the first step there is none to show; after a schedule to zero there is no edge."""
+    model = network()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    with quiet(model, MSE, (X, Y), optimizer, every=1) as monitor:
+        for _ in range(2):
+            optimizer.zero_grad()
+            MSE(model(X), Y).backward()
+            optimizer.step()
+            monitor.step()
+        optimizer.param_groups[0]["lr"] = 0.0
+        optimizer.step()
+        monitor.step()
+
+    first, _, before, after = monitor.probes
+    assert math.isnan(first.sharpness)
+    assert "state" in first.note
+    assert math.isnan(after.edge)
+    assert "lr=0.0" in after.note
+    objective = pb.Objective(model, MSE, (X, Y))
+    own = pb.eigenvalues(pb.PreconditionedHessian(objective, optimizer), k=1)
+    assert after.sharpness == pytest.approx(float(own.values[0]), rel=1e-2)
+    assert before.ratio == before.sharpness / before.edge
+
+
 def test_probes_are_dense_eigenvalues_against_the_edge_of_the_moment() -> None:
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5, weight_decay=0.01)

@@ -177,6 +177,65 @@ def _denominator(optimizer: torch.optim.Optimizer, p: Tensor) -> Tensor:
     return (state["exp_avg_sq"] / (1 - 0.999 ** int(state["step"]))).sqrt() + 1e-8
 
 
+def stepped(optimizer: torch.optim.Optimizer, model: nn.Module, data: Any) -> None:
+    for _ in range(3):
+        optimizer.zero_grad()
+        mse(model(data[0]), data[1]).backward()
+        optimizer.step()
+
+
+def test_curvature_of_one_kind_is_not_held_against_an_edge_of_the_other() -> None:
+    model, data = problem()
+    adam = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    stepped(adam, model, data)
+    objective = pb.Objective(model, mse, data)
+    plain, own = pb.Hessian(objective), pb.PreconditionedHessian(objective, adam)
+    edge = pb.filter_of(adam)
+
+    for refused in (
+        lambda: pb.judge(pb.eigenvalues(plain), edge),
+        lambda: pb.suggest(adam, pb.eigenvalues(plain)),
+        lambda: pb.inspect(model, mse, data, edge),
+    ):
+        with pytest.raises(ValueError, match="preconditioned curvature"):
+            refused()
+
+    verdict = pb.inspect(model, mse, data, adam)
+    assert pb.judge(pb.eigenvalues(own), edge).ratio == pytest.approx(verdict.ratio, rel=1e-3)
+    proposed = pb.suggest(adam, verdict, ratio=0.5)
+    assert proposed.sharpness == verdict.sharpness
+    assert "not what to train with" in str(proposed)
+
+
+def test_the_usual_groups_of_a_transformer_are_judged_at_the_largest_decay() -> None:
+    model, data = problem()
+    biases = [p for p in model.parameters() if p.ndim < 2]
+    weights = [p for p in model.parameters() if p.ndim > 1]
+    groups = [{"params": weights, "weight_decay": 0.1}, {"params": biases, "weight_decay": 0.0}]
+    adam = torch.optim.AdamW(groups, lr=1e-2)
+    stepped(adam, model, data)
+
+    verdict = pb.inspect(model, mse, data, adam)
+
+    assert verdict.edge == filters.AdamW(lr=1e-2, weight_decay=0.1).edge
+    assert f"{filters.AdamW(lr=1e-2, weight_decay=0).edge:.6g}" in str(verdict)
+
+
+def test_sharpness_awareness_over_an_adaptive_optimizer_has_no_verdict() -> None:
+    model, data = problem()
+    aware = optim.SharpnessAware(torch.optim.AdamW(model.parameters()), rho=0.1)
+
+    with pytest.raises(NotAFilterError, match="no modes in common"):
+        pb.inspect(model, mse, data, aware)
+
+
+def test_a_finished_schedule_says_which_rate_to_set() -> None:
+    model, data = problem()
+
+    with pytest.raises(NotAFilterError, match="Set the group's `lr`"):
+        pb.inspect(model, mse, data, torch.optim.SGD(model.parameters(), lr=0.0))
+
+
 def test_an_adaptive_optimizer_that_never_stepped_has_no_preconditioner() -> None:
     model, data = problem()
 

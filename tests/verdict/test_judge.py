@@ -35,6 +35,14 @@ def test_every_mode_has_its_factor_and_state() -> None:
     assert verdict.sharpness == 30
 
 
+def test_negative_curvature_alone_is_no_edge() -> None:
+    shown = str(pb.judge(spectrum([10.0, 5.0, -2.0]), filters.SGD(lr=0.1)))
+
+    assert "not at rest: 1 of 3" in shown
+    assert "nothing is above the edge" in shown
+    assert f"e times farther every {1 / math.log(1.2):.3g} steps" in shown
+
+
 def test_a_saddle_in_the_leak_is_let_through() -> None:
     usam = filters.USAM(lr=0.002, rho=1.0)
 
@@ -106,7 +114,7 @@ def test_prints_for_terminal_and_notebook() -> None:
     )
 
     assert "sharpness 30" in str(verdict)
-    assert "inconsistent with a generic limit: 1 of 2" in str(verdict)
+    assert "above the edge: 1 of 2 measured directions grow" in str(verdict)
     assert "SGD(lr=0.1" in str(verdict)
     assert verdict._repr_html_().count("<tr>") == 3
 

@@ -69,6 +69,8 @@ def picture(probes: Sequence[Probe], events: Sequence[Event]) -> Group:
         cells = (p.loss, p.gradient_norm, p.sharpness, p.error, p.edge)
         table.add_row(f"{p.step:,}", *(f"{value:.4g}" for value in cells), f"{p.ratio:.3f}")
     said = [Text(f"step {e.step:,}  {e.kind}: {e.message}") for e in events[-_ROWS:]]
+    if probes[-1].note:
+        said.append(Text(f"step {probes[-1].step:,}  note: {probes[-1].note}"))
     return Group(Text(f"sharpness / edge  {sparkline([p.ratio for p in probes])}"), table, *said)
 
 

@@ -62,7 +62,8 @@ def filter_of(
     if not (options["lr"] > 0 and math.isfinite(options["lr"])):
         raise NotAFilterError(
             f"group {group} of {name} has lr={options['lr']!r}: it does not move now, so every "
-            "curvature is admissible. Ask again once the schedule has raised lr."
+            "curvature is admissible. Set the group's `lr` to the one that is to be judged, or "
+            "give a filter."
         )
     if options.get("maximize"):
         raise NotAFilterError(

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any, final
 
 from passband.filters import Filter
-from passband.monitor.probe import Probe, Prober
+from passband.monitor.probe import Probe
 from passband.monitor.probe_set import is_pair, out_of_memory, plain
+from passband.monitor.prober import Prober
 from passband.monitor.shares import Shares
 from passband.problem import Objective
 

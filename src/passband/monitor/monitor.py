@@ -17,8 +17,9 @@ from passband.filters import Filter
 from passband.monitor.events import Event, Watch
 from passband.monitor.fitting import FittingProber
 from passband.monitor.logs import Log
-from passband.monitor.probe import Probe, Prober
+from passband.monitor.probe import Probe
 from passband.monitor.probe_set import probe_set
+from passband.monitor.prober import Prober
 from passband.monitor.records import FOLDER, RecordFile, opened
 from passband.monitor.schedule import Schedule
 from passband.monitor.shares import Shares

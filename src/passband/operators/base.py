@@ -26,12 +26,15 @@ class LinearOperator(ABC):
         dtype: Of the vectors it multiplies and returns.
         device: Where they live.
         symmetric: Whether the operator equals its adjoint.
+        curvature: ``"plain"`` or ``"preconditioned"`` where its eigenvalues are curvatures of a
+            loss, so that a filter can tell whether they are its own; else empty.
     """
 
     size: int
     dtype: torch.dtype
     device: torch.device
     symmetric: bool = False
+    curvature: str = ""
     _spent: int = 0
 
     @final

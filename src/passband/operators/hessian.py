@@ -49,6 +49,7 @@ class Hessian(LinearOperator):
     """
 
     symmetric: bool = True
+    curvature: str = "plain"
 
     def __init__(self, objective: Objective, *, memory: int | None = None) -> None:
         self._graphs: Graphs[Tensor] = Graphs(objective, _gradient, memory=memory)

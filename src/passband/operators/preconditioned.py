@@ -53,6 +53,7 @@ class PreconditionedHessian(LinearOperator):
     """
 
     symmetric: bool = True
+    curvature: str = "preconditioned"
 
     def __init__(
         self, objective: Objective, optimizer: Optimizer, *, memory: int | None = None
@@ -75,6 +76,12 @@ class PreconditionedHessian(LinearOperator):
     def scale(self) -> Float[Tensor, " n"]:
         """``D^½``: an eigenvector times it is a direction of the parameters."""
         return self._root.clone()
+
+
+def is_adaptive(optimizer: Optimizer) -> bool:
+    """Whether an optimizer, or the base of one, weighs every parameter by a state of its own."""
+    kinds = type(getattr(optimizer, "base", optimizer)).__mro__
+    return any(k.__name__ in _KNOWN and k.__name__ != "SGD" for k in kinds)
 
 
 def preconditioner(objective: Objective, optimizer: Optimizer) -> Float[Tensor, " n"]:

@@ -1,5 +1,6 @@
 """The outer eigenvalues of a symmetric operator, with their errors."""
 
+import dataclasses
 import math
 import time
 import warnings
@@ -114,6 +115,7 @@ def eigenvalues(
     if rtol < finest / 2:
         evidence += f" {H.dtype} cannot give rtol={rtol:g}: the errors say what it gave."
     spectrum = _answer(search, which, verified, evidence, seconds=time.perf_counter() - began)
+    spectrum = dataclasses.replace(spectrum, curvature=H.curvature)
     if message := _doubt(search, spectrum, rtol=rtol, finest=finest):
         warnings.warn(f"eigenvalues: {message}", UnconvergedWarning, stacklevel=2)
     return spectrum

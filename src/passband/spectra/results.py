@@ -49,6 +49,8 @@ class Spectrum:
         residuals: Bounds on ``‖A v − λ v‖₂``, shape ``(k,)``.
         seconds: Wall-clock time.
         interrupted: Whether Ctrl-C, `max_seconds` or `max_matvecs` ended it before its time.
+        curvature: ``"plain"`` of a `Hessian`, ``"preconditioned"`` of a `PreconditionedHessian`,
+            empty where the operator does not say.
         unfinished: Then, what the search had built up: given as ``start``, it goes on from there.
             It holds a vector a product; drop it with ``dataclasses.replace``.
     """
@@ -64,6 +66,7 @@ class Spectrum:
     residuals: Float[Tensor, " k"]
     seconds: float
     interrupted: bool = False
+    curvature: str = ""
     unfinished: Unfinished | None = None
 
     def rows(self) -> Sequence[tuple[str, str, str, str]]:

@@ -156,13 +156,16 @@ def _preconditioned(optimizer: Optimizer, objective: Objective, filters: Sequenc
             f"the parameter groups differ in {_words(differing)}: there is no common filter. "
             "Inspect one group at a time with `parameters=`."
         )
+    base = getattr(optimizer, "base", None)
+    if isinstance(base, Optimizer):
+        raise NotAFilterError(
+            f"{type(optimizer).__name__} over {type(base).__name__} has no filter: it climbs in "
+            "plain curvature and steps in preconditioned, and these have no modes in common. "
+            "Inspect its `base`, for the step alone."
+        )
     first = filter_of(optimizer, 0)
     decoupled = bool(getattr(first, "decoupled", False))
-    if decoupled and len({_option(filter, "weight_decay") for filter in filters}) > 1:
-        raise NotAFilterError(
-            "the parameter groups differ in decoupled weight decay: there is no common filter. "
-            "Inspect one group at a time with `parameters=`."
-        )
+    decays = [_option(filter, "weight_decay") for filter in filters] if decoupled else []
     shift = weight_decays(optimizer, objective)
     if isinstance(first, Measured) and bool(shift.any()):
         raise NotAFilterError(
@@ -176,8 +179,17 @@ def _preconditioned(optimizer: Optimizer, objective: Objective, filters: Sequenc
             f"the filter of {type(optimizer).__name__} is one of preconditioned curvature, and its "
             f"preconditioner could not be read: {error}"
         ) from error
+    judging, notes = filters[0] if decoupled else first, list[str]()
+    if len(set(decays)) > 1 and isinstance(judging, AdamW):
+        judging = dataclasses.replace(judging, weight_decay=max(decays))
+        least = dataclasses.replace(judging, weight_decay=min(decays)).edge
+        notes.append(
+            f"parameter groups differ in decoupled weight decay, {min(decays):g} to "
+            f"{max(decays):g}: judged at the largest; all at the smallest, the edge would be "
+            f"{least:.6g}"
+        )
     return Plan(
-        filters[0] if decoupled else first,
+        judging,
         scale=scale,
         shift=torch.zeros_like(shift) if decoupled else shift,
         notes=(
@@ -185,6 +197,7 @@ def _preconditioned(optimizer: Optimizer, objective: Objective, filters: Sequenc
                 "λ is preconditioned curvature, an eigenvalue of P^(-1/2) H P^(-1/2) with P as it "
                 "is now; the edge is a snapshot, since P keeps changing"
             ),
+            *notes,
         ),
     )
 

@@ -12,8 +12,8 @@ from passband.filters import Filter
 from passband.operators import Hessian
 from passband.problem import Objective
 from passband.problem.finite import all_finite
-from passband.spectra import eigenvalues
-from passband.verdict.groups import Felt, Plan, plan, weight_decays
+from passband.spectra import Spectrum, eigenvalues
+from passband.verdict.groups import Felt, Plan, is_preconditioned, plan, weight_decays
 from passband.verdict.judge import Verdict, judge
 
 
@@ -52,7 +52,8 @@ def inspect(
         The verdict; print it.
 
     Raises:
-        NotAFilterError: The optimizer has no linear filter; raised before any product.
+        NotAFilterError: The optimizer has no linear filter, or its learning rate is zero, as at
+            the end of a schedule: set the one to be judged. Raised before any product.
         NonFiniteError: The loss or its gradient is not finite.
 
     Example:
@@ -72,6 +73,11 @@ def inspect(
     if not isinstance(optimizer, Optimizer | Filter):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
             f"`optimizer` must be a torch optimizer instance or a filter; got {optimizer!r}."
+        )
+    if isinstance(optimizer, Filter) and is_preconditioned(optimizer):
+        raise ValueError(
+            f"the edge of {type(optimizer).__name__} is one of preconditioned curvature, and a "
+            "filter has no preconditioner. Give the optimizer instance, whose state has it."
         )
     if parameters is None and isinstance(optimizer, Optimizer):
         parameters = _held_by(optimizer)
@@ -113,7 +119,7 @@ def inspect(
         )
     notes = felt.notes
     if not bool(spectrum.converged.all()):
-        notes += (f"error bars are wider than rtol={rtol:g} asks: {spectrum.evidence}",)
+        notes += (_doubt(spectrum, rtol),)
     return judge(
         spectrum,
         felt.filter,
@@ -122,6 +128,21 @@ def inspect(
         loss=value,
         preconditioned=felt.scale is not None,
         notes=notes,
+    )
+
+
+def _doubt(spectrum: Spectrum, rtol: float) -> str:
+    """Return which eigenvalues are less certain than was asked, and whether that matters."""
+    k = len(spectrum.values) // 2 if spectrum.which == "both" else len(spectrum.values)
+    if bool(spectrum.converged[:k].all()):
+        worst = float(spectrum.errors[k:].max())
+        return (
+            f"the smallest eigenvalues are known to {worst:.1g} only, which matters for saddles "
+            "and not for the ratio; a larger `rtol` costs less, a larger `k` sees more"
+        )
+    return (
+        f"the largest eigenvalues are less certain than rtol={rtol:g} asks; their errors say how "
+        f"much. Ask for more (`k`) or less (`rtol`). {spectrum.evidence}"
     )
 
 

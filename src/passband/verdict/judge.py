@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from passband.filters import Filter, Passband
 from passband.spectra import Spectrum
+from passband.verdict.groups import is_preconditioned
 from passband.verdict.mode import Mode, explained, state_of
 
 _NEAR = 0.01  # of the weights' norm: a critical point this close counts as reached
@@ -137,14 +138,21 @@ class Verdict:
                 f"sharpness {self.sharpness:.6g} ± {self.sharpness_error:.1g}   edge {edge}   "
                 f"ratio {self.ratio:.4f} ± {self.ratio_error:.1g}"
             ),
-            _SENTENCES[self.admissible].format(
-                bad=sum(m.state in {"above the edge", "escaping"} for m in self.modes),
-                all=len(self.modes),
-            ),
+            self._sentence(),
         ]
         if self.gradient_norm is not None:
             lines.append(self._critical())
         return lines
+
+    def _sentence(self) -> str:
+        states = [mode.state for mode in self.modes]
+        above, left = states.count("above the edge"), states.count("escaping")
+        if left and not above:
+            return (
+                f"not at rest: {left} of {len(states)} measured directions have negative "
+                "curvature, which training still leaves; nothing is above the edge"
+            )
+        return _SENTENCES[self.admissible].format(above=above, all=len(states))
 
     def _critical(self) -> str:
         line = f"‖∇f‖ {self.gradient_norm:.3g}"
@@ -174,8 +182,9 @@ class Verdict:
 
 
 _SENTENCES: dict[bool | None, str] = {
-    True: "not excluded: all {all} measured modes are let through",
-    False: "inconsistent with a generic limit: {bad} of {all} measured modes are not let through",
+    True: "let through: all {all} measured directions",
+    False: "above the edge: {above} of {all} measured directions grow, so the optimizer cannot "
+    "settle here",
     None: "undecided: an error bar holds a boundary of the passband; ask for a smaller rtol",
 }
 
@@ -220,6 +229,7 @@ def judge(
     for name, value in {"gradient_norm": gradient_norm, "weights_norm": weights_norm}.items():
         if value is not None and not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"`{name}` must be finite and not negative; got {value!r}.")
+    check_same_curvature(filter, spectrum)
     curvatures, errors = _numbers(spectrum.values), _numbers(spectrum.errors)
     if not len(curvatures):
         raise ValueError("`judge` needs at least one eigenvalue; got an empty spectrum.")
@@ -242,6 +252,16 @@ def judge(
         preconditioned=preconditioned,
         notes=tuple(notes),
     )
+
+
+def check_same_curvature(filter: Filter, spectrum: Spectrum) -> None:
+    """Refuse to hold eigenvalues of the Hessian against an edge in preconditioned curvature."""
+    if spectrum.curvature == "plain" and is_preconditioned(filter):
+        raise ValueError(
+            f"the spectrum is one of the Hessian, and the edge of {type(filter).__name__} one of "
+            "preconditioned curvature, P^(-1/2) H P^(-1/2). Take the eigenvalues of "
+            "`PreconditionedHessian(objective, optimizer)`, or call `inspect` with the optimizer."
+        )
 
 
 def _numbers(tensor: Tensor) -> list[float]:

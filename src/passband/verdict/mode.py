@@ -53,9 +53,9 @@ def explained(mode: Mode) -> str:
         case "above the edge":
             return "above the edge: not let through"
         case "escaping":
-            pace = f", e times farther every {1 / growth:.3g} steps" if growth else ""
-            return f"a saddle direction: left{pace}"
+            pace = f": e times farther every {1 / growth:.3g} steps" if growth else ""
+            return f"negative curvature{pace}"
         case "leak":
-            return "a saddle direction that is let through: it attracts"
+            return "negative curvature that is let through: this saddle attracts"
         case "undecided":
             return "the error bar holds a boundary"

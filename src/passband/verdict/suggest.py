@@ -15,6 +15,8 @@ from passband.filters import Filter, design
 from passband.filters.design import knobs
 from passband.identify import filter_of
 from passband.spectra import Spectrum
+from passband.verdict.groups import is_preconditioned
+from passband.verdict.judge import Verdict, check_same_curvature
 
 _ACCURACY = 1e-6  # relative, of an edge that is found by measuring again and again
 _MEASUREMENTS = 8
@@ -76,7 +78,7 @@ class Suggestion:
 
 def suggest(
     optimizer: Optimizer | Filter,
-    spectrum: Spectrum | float,
+    spectrum: Spectrum | Verdict | float,
     *,
     ratio: float = 0.9,
     group: int = 0,
@@ -91,7 +93,8 @@ def suggest(
     Args:
         optimizer: A torch optimizer instance, or a filter.
         spectrum: Eigenvalues of the objective, in the curvature the filter is in: of the
-            preconditioned Hessian for Adam and its kin. A number is taken for the sharpness.
+            preconditioned Hessian for Adam and its kin; or the verdict of `inspect`. A number is
+            taken for the sharpness.
         ratio: Wanted sharpness / edge, positive.
         group: Parameter group of the optimizer.
         gradient_norm: ``‖∇f‖`` at which normalized SAM is frozen; ignored by all others.
@@ -120,12 +123,22 @@ def suggest(
         if isinstance(optimizer, Filter)
         else filter_of(optimizer, group, gradient_norm=gradient_norm)
     )
+    notes: tuple[str, ...] = ()
+    if isinstance(spectrum, Spectrum):
+        check_same_curvature(filter, spectrum)
+    if is_preconditioned(filter):
+        what = "is taken for one" if isinstance(spectrum, float | int) else "is one"
+        note = (
+            f"the sharpness {what} of preconditioned curvature, and P moves with training: the "
+            "values are what this minimum tolerates now, not what to train with"
+        )
+        notes = (note,)
     edge = filter.edge
     known = knobs(type(filter))
     if known:
-        changes, notes = _redesigned(filter, known, wanted)
+        changes, more = _redesigned(filter, known, wanted)
     elif isinstance(optimizer, Optimizer):
-        changes, notes = _remeasured(optimizer, group, edge, wanted)
+        changes, more = _remeasured(optimizer, group, edge, wanted)
     else:
         raise NotAFilterError(
             f"{type(filter).__name__} has no option that `design` knows. Give the optimizer "
@@ -137,12 +150,14 @@ def suggest(
         edge=edge,
         wanted=wanted,
         changes=changes,
-        notes=notes,
+        notes=notes + more,
     )
 
 
-def _sharpness(spectrum: Spectrum | float) -> tuple[float, float]:
-    if isinstance(spectrum, Spectrum):
+def _sharpness(spectrum: Spectrum | Verdict | float) -> tuple[float, float]:
+    if isinstance(spectrum, Verdict):
+        sharpness, error = spectrum.sharpness, spectrum.sharpness_error
+    elif isinstance(spectrum, Spectrum):
         top = int(spectrum.values.argmax())
         sharpness, error = float(spectrum.values[top]), float(spectrum.errors[top])
     else:
