@@ -221,6 +221,22 @@ def test_the_usual_groups_of_a_transformer_are_judged_at_the_largest_decay() -> 
     assert f"{filters.AdamW(lr=1e-2, weight_decay=0).edge:.6g}" in str(verdict)
 
 
+def test_a_bias_before_a_normalization_is_named() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 2))
+    data = torch.randn(40, 4), torch.randn(40, 2)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-2)
+    stepped(adam, model, data)
+
+    trained, evaluated = (
+        pb.inspect(model.train(mode), mse, data, adam, k=1) for mode in (True, False)
+    )
+
+    assert "lie in '0.bias'" in str(evaluated)
+    assert "lie in" not in str(trained)
+    assert evaluated.sharpness > 100 * trained.sharpness
+
+
 def test_sharpness_awareness_over_an_adaptive_optimizer_has_no_verdict() -> None:
     model, data = problem()
     aware = optim.SharpnessAware(torch.optim.AdamW(model.parameters()), rho=0.1)

@@ -16,6 +16,8 @@ from passband.spectra import Spectrum, eigenvalues
 from passband.verdict.groups import Felt, Plan, is_preconditioned, plan, weight_decays
 from passband.verdict.judge import Verdict, judge
 
+_MOSTLY, _HARDLY = 0.9, 1e3  # share of a mode; times the typical scale
+
 
 def inspect(
     model: nn.Module,
@@ -118,6 +120,8 @@ def inspect(
             verify=verify,
         )
     notes = felt.notes
+    if felt.scale is not None and (found := _hardly_trained(objective, spectrum, felt.scale)):
+        notes += (found,)
     if not bool(spectrum.converged.all()):
         notes += (_doubt(spectrum, rtol),)
     return judge(
@@ -144,6 +148,25 @@ def _doubt(spectrum: Spectrum, rtol: float) -> str:
         f"the largest eigenvalues are less certain than rtol={rtol:g} asks; their errors say how "
         f"much. Ask for more (`k`) or less (`rtol`). {spectrum.evidence}"
     )
+
+
+def _hardly_trained(objective: Objective, spectrum: Spectrum, scale: Tensor) -> str:
+    """Return a word about a parameter that makes the sharpest mode only because its scale is huge.
+
+    A bias before batch norm has no gradient in training, so Adam's second moment of it is rounding;
+    in eval mode it has curvature all the same.
+    """
+    typical = float(scale.median())
+    for name, part in objective.split(spectrum.vectors[0]).items():
+        weighed = float(objective.split(scale)[name].median()) / typical
+        if (share := float((part * part).sum())) > _MOSTLY and weighed > _HARDLY:
+            return (
+                f"{share:.1%} of the sharpest mode lie in {name!r}, which the optimizer weighs "
+                f"{weighed:.0e} times more than most: it had next to no gradient in training, like "
+                "a bias before a normalization. Judge in the mode of training, or leave it out "
+                "with `parameters=`"
+            )
+    return ""
 
 
 def _held_by(optimizer: Optimizer) -> Callable[[str, nn.Parameter], bool]:
