@@ -20,6 +20,7 @@ from passband.filters import (
     WeightAverage,
 )
 from passband.filters.checks import PLACEMENTS, check_choice
+from passband.filters.design import design
 
 NAN, INF = float("nan"), float("inf")
 
@@ -155,3 +156,15 @@ def test_what_exceeds_double_precision_is_outside_and_says_so() -> None:
     assert filter.noise(1e33) == INF  # some entries of the transition are finite
     assert filter.overshoot(1e33).peak == INF
     assert filter.settling(1e33) == INF
+
+
+def test_a_family_by_its_name_is_told_to_be_the_class() -> None:
+    family: Any = "usam"
+    with pytest.raises(TypeError, match=r"Pass the class `filters\.USAM`"):
+        design(family, edge=10.0, lr=0.1)
+
+
+def test_a_number_in_quotes_is_refused_as_text() -> None:
+    lr: Any = "0.1"
+    with pytest.raises(ValueError, match=r"`lr` must be a number; got '0.1'"):
+        SGD(lr=lr)

@@ -1,6 +1,7 @@
 """What the optimizers refuse, before anything is lost."""
 
 from collections.abc import Callable
+from inspect import unwrap
 from typing import Any
 
 import pytest
@@ -196,3 +197,15 @@ def test_nothing_to_do_is_an_error(make: Make) -> None:
 
     with pytest.raises(ValueError, match=r"no parameter of this .* has a gradient"):
         optimizer.step(lambda: torch.ones(()))
+
+
+def test_a_class_instead_of_an_optimizer_is_refused() -> None:
+    base: Any = torch.optim.Adam
+    with pytest.raises(TypeError, match=r"instance: SharpnessAware\(torch.optim.Adam\(params"):
+        unwrap(SharpnessAware.__init__)(object.__new__(SharpnessAware), base, rho=0.1)
+
+
+def test_an_optimizer_class_as_lr_points_to_sharpness_aware() -> None:
+    lr: Any = torch.optim.SGD
+    with pytest.raises(TypeError, match=r"SharpnessAware\(torch.optim.SGD\(params, lr=…\)"):
+        unwrap(SAM.__init__)(object.__new__(SAM), [param()], lr, rho=0.1)

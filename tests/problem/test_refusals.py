@@ -229,3 +229,13 @@ def test_a_large_iterator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_loss_is_refused(loss: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         Objective(linear(), loss, (X, Y))
+
+
+def test_a_choice_of_another_models_parameters_names_the_optimizer() -> None:
+    with pytest.raises(ValueError, match="holds none of the model's trainable parameters"):
+        Objective(linear(), mse, (X, Y), parameters=lambda _name, _p: False)
+
+
+def test_a_choice_from_a_frozen_model_says_so() -> None:
+    with pytest.raises(ValueError, match="all 2 of the model are frozen"):
+        Objective(linear().requires_grad_(False), mse, (X, Y), parameters=lambda _name, _p: False)

@@ -1,5 +1,6 @@
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -333,8 +334,14 @@ def test_products_that_change_end_the_search() -> None:
 def test_products_that_are_not_symmetric_end_the_search() -> None:
     matrix = planted(BULK) + torch.randn(60, 60).double()
 
-    with pytest.raises(PassbandError, match="is not symmetric"):
+    with pytest.raises(PassbandError, match=r"is not symmetric.*set `symmetric=False`"):
         eigenvalues(MatrixOperator(matrix, symmetric=True))
+
+
+def test_a_model_instead_of_an_operator_is_told_what_to_write() -> None:
+    model: Any = nn.Linear(2, 1)
+    with pytest.raises(TypeError, match=r"Hessian\(Objective\(model, loss, data\)\)"):
+        eigenvalues(model)
 
 
 class Rounding(LinearOperator):

@@ -163,8 +163,9 @@ def _check_sharpness(
         yield Finding(
             severity="warning",
             about="sharpness",
-            what=f"it could not be measured: {(str(error).splitlines() or [''])[0]}",
-            remedy="Training may still work; a verdict, and HessianUSAM, would not.",
+            what=f"it could not be measured: {(str(error).splitlines() or [''])[0].rstrip('.')}.",
+            remedy="Training may work, but second derivatives are wrong or missing, so `inspect` "
+            "and `HessianUSAM` would not.",
         )
         return
     if verdict.ratio - verdict.ratio_error <= 1:

@@ -70,7 +70,9 @@ def check_modes(model: nn.Module, optimizer: Optimizer) -> Iterator[Finding]:
             + (", and every pass of a step updates the statistics." if uphill else "."),
             remedy="Call `optimizer.attach(model)`, and statistics count once."
             if uphill and not attached
-            else "Judge in `eval()` mode, or with the batch size of training.",
+            else "Judge in `eval()` mode, or with the batch size of training. For Adam-like "
+            "optimizers judge in train mode: a bias in front of a normalization has a second "
+            "moment of nearly zero.",
         )
     dropouts = [
         n for n, m in model.named_modules() if isinstance(m, _DropoutNd) and m.training and m.p > 0

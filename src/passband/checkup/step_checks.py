@@ -62,7 +62,7 @@ def check_step(
             yield Finding(
                 severity="problem",
                 about="step",
-                what=f"a step fails: {type(error).__name__}: {_line(error)}",
+                what=f"a step fails: {type(error).__name__}: {_line(error).rstrip('.')}.",
                 remedy="See the message; the model itself was not touched.",
             )
             return

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from passband.cli.campaign import default_jobs, run_studies
 from passband.cli.suggest import closest
-from passband.studies import PROGRAMS, Backend, Policy
+from passband.studies import PROGRAMS, STUDIES, Backend, Policy
 from passband.studies.checkpoints import EVERY
 
 
@@ -60,8 +60,15 @@ def main(arguments: Sequence[str]) -> int:
             raise ValueError(
                 f"no study {name!r}{closest(name, PROGRAMS)}. Known: {', '.join(PROGRAMS)}."
             )
+        studies = PROGRAMS[name].made(quick=quick, seeds=seeds, data=data)
+        unknown = [type(s).__name__ for s in studies if s.name not in STUDIES]
+        if unknown:
+            raise ValueError(
+                f"every study of {name!r} must be known by name, to judge its records; not so: "
+                f"{', '.join(unknown)}. Add the class to STUDIES in passband/studies/__init__.py."
+            )
         return run_studies(
-            PROGRAMS[name].made(quick=quick, seeds=seeds, data=data),
+            studies,
             out=Path("runs") / name if out is None else out,
             jobs=jobs,
             policy=Policy(

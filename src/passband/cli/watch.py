@@ -42,7 +42,10 @@ def main(arguments: Sequence[str]) -> int:
         """
         file = newest(path) if path.is_dir() else path
         if file is None or not file.is_file():
-            raise ValueError(f"there is no record {str(file or path)!r}; a `Monitor` writes it.")
+            raise ValueError(
+                f"there is no record {str(file or path)!r}; a `Monitor` writes it. Run training "
+                "with `pb.Monitor` here, or give the file."
+            )
         console = Console(highlight=False)
         if not follow:
             console.print(picture(*read_records(file)))

@@ -9,9 +9,15 @@ DecayPlacement = Literal["coupled", "loss", "decoupled"]
 PLACEMENTS: tuple[DecayPlacement, ...] = ("coupled", "loss", "decoupled")
 
 
+def _check_no_text(name: str, value: Any) -> None:
+    if isinstance(value, str):
+        raise ValueError(f"`{name}` must be a number; got {value!r}.")
+
+
 def check_positive(**options: float) -> None:
     """Raise unless every option is a finite number above zero."""
     for name, value in options.items():
+        _check_no_text(name, value)
         if not (_is_number(value) and 0 < value < math.inf):
             raise ValueError(f"`{name}` must be positive and finite; got {value!r}.")
 
@@ -19,6 +25,7 @@ def check_positive(**options: float) -> None:
 def check_nonnegative(**options: float) -> None:
     """Raise unless every option is a finite number, zero or above."""
     for name, value in options.items():
+        _check_no_text(name, value)
         if not (_is_number(value) and 0 <= value < math.inf):
             raise ValueError(f"`{name}` must be zero or positive, and finite; got {value!r}.")
 
@@ -26,6 +33,7 @@ def check_nonnegative(**options: float) -> None:
 def check_finite(**options: float) -> None:
     """Raise unless every option is a finite number."""
     for name, value in options.items():
+        _check_no_text(name, value)
         if not (_is_number(value) and math.isfinite(value)):
             raise ValueError(f"`{name}` must be a finite number; got {value!r}.")
 

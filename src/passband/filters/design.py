@@ -129,8 +129,14 @@ def design(family: type[F], *, edge: float, **options: Any) -> F:
     return result
 
 
-def _knob(family: type[Filter], options: dict[str, Any]) -> str:
+def _knob(family: type[Filter] | str, options: dict[str, Any]) -> str:
     """Return the option to solve for, after all others are known to be there."""
+    if isinstance(family, str):
+        names = {kind.__name__.lower(): kind.__name__ for kind in _KNOBS}
+        name = names.get(family.lower(), "USAM")
+        raise TypeError(
+            f"`design` needs a filter class; got {family!r}. Pass the class `filters.{name}`."
+        )
     known = _KNOBS.get(family)
     if known is None:
         raise TypeError(

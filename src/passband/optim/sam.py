@@ -1,6 +1,6 @@
 """SAM: the gradient a fixed length uphill."""
 
-from typing import final
+from typing import Any, final
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -73,6 +73,7 @@ class SAM(UphillSGD):
         adaptive: bool = False,
         foreach: bool | None = None,
     ) -> None:
+        _check_lr(lr)
         defaults = {
             "lr": lr,
             "rho": rho,
@@ -95,3 +96,11 @@ class SAM(UphillSGD):
     @override
     def _way_up(self, parts: list[Part]) -> list[Part]:
         return normalized(parts, adaptive=self.param_groups[0]["adaptive"])
+
+
+def _check_lr(lr: Any) -> None:
+    if isinstance(lr, type):
+        raise TypeError(
+            f"`lr` must be a number; got the class {lr.__name__}. Around another optimizer write "
+            f"SharpnessAware(torch.optim.{lr.__name__}(params, lr=…), rho=…, normalize=True)."
+        )

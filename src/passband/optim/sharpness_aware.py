@@ -160,7 +160,13 @@ class SharpnessAware(UphillOptimizer):
         self.base.step()  # it reads the gradients found from ``p.grad``
 
 
-def _check_base(base: Optimizer) -> None:
+def _check_base(base: Any) -> None:
+    if isinstance(base, type):
+        given = f"torch.optim.{base.__name__}(params, lr=…)"
+        raise TypeError(
+            f"`SharpnessAware` needs an optimizer; got the class {base.__name__}. Give an "
+            f"instance: SharpnessAware({given}, rho=…)."
+        )
     name = type(base).__name__
     if isinstance(base, UphillOptimizer):
         raise TypeError(f"{name} looks uphill itself; give `SharpnessAware` the optimizer inside.")

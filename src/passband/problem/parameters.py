@@ -38,7 +38,14 @@ def choose(model: nn.Module, parameters: Choice) -> dict[str, nn.Parameter]:
             wanted |= _named(model, item) if isinstance(item, str) else _member(known, item)
         chosen = {name: p for name, p in known.items() if id(p) in wanted}
     if not chosen:
-        raise ValueError("`parameters` must choose at least one parameter; it chose none.")
+        if not any(p.requires_grad for p in known.values()):
+            why = f"all {len(known)} of the model are frozen. Call `requires_grad_()`."
+        else:
+            why = (
+                "where they are an optimizer's, it holds none of the model's trainable parameters. "
+                "Make it from `model.parameters()` of this very model, after moving it."
+            )
+        raise ValueError(f"`parameters` must choose at least one parameter; it chose none: {why}")
     _check(chosen, sharded=is_fully_sharded(model))
     return chosen
 

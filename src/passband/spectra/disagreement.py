@@ -36,5 +36,6 @@ def disagreement(
         return None
     return PassbandError(
         f"{H} is not symmetric: vᵀAu and uᵀAv differ by {gap:.1e} of ‖u‖‖Av‖. An operation of the "
-        "model has a wrong second derivative; write it with elementary ones."
+        "model has a wrong second derivative; write it with elementary ones. Or, of an operator of "
+        "your own, `_matvec` is not symmetric: set `symmetric=False` and use `multipliers`."
     )

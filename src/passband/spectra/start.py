@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from passband.errors import NonFiniteError
 from passband.operators import LinearOperator
@@ -19,9 +19,11 @@ def any_operator(H: Any, *, name: str) -> None:
     if not isinstance(H, LinearOperator):
         hints = {"Objective": "`Hessian(objective)`", "Tensor": "`MatrixOperator(matrix)`"}
         kind = type(H).__name__
+        other = "a class of it with `_matvec`"
+        if isinstance(H, nn.Module):
+            other = "`Hessian(Objective(model, loss, data))`"
         raise TypeError(
-            f"`{name}` needs a LinearOperator; got {kind}. "
-            f"Write {hints.get(kind, 'a class of it with `_matvec`')}."
+            f"`{name}` needs a LinearOperator; got {kind}. Write {hints.get(kind, other)}."
         )
 
 
