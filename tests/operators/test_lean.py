@@ -132,7 +132,8 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 def compare(model: nn.Module, loss: Callable[..., Tensor], data: object) -> Hessian:
     objective = Objective(model.double(), loss, data)
     kept, lean = Hessian(objective), Hessian(objective, memory=0)
-    assert_close(lean.dense(), kept.dense(), rtol=1e-12, atol=1e-13)
+    for v in torch.randn(3, objective.size, dtype=torch.float64):
+        assert_close(lean @ v, kept @ v, rtol=1e-11, atol=1e-12)
     assert lean.kept_batches == 0
     return lean
 
