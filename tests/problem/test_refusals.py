@@ -239,3 +239,23 @@ def test_a_choice_of_another_models_parameters_names_the_optimizer() -> None:
 def test_a_choice_from_a_frozen_model_says_so() -> None:
     with pytest.raises(ValueError, match="all 2 of the model are frozen"):
         Objective(linear().requires_grad_(False), mse, (X, Y), parameters=lambda _name, _p: False)
+
+
+def test_a_model_or_loss_that_fails_says_on_what() -> None:
+    model = nn.Linear(2, 1)
+    x, y = torch.ones(3, 2), torch.ones(3, 1)
+
+    with pytest.raises(RuntimeError) as wide:
+        Objective(model, functional.mse_loss, (x.double(), y)).value_and_gradient()
+    with pytest.raises(Exception) as classes:  # noqa: PT011 - torch's own, of whatever kind
+        Objective(model, functional.cross_entropy, (x, y.long()[:, 0] + 5)).value_and_gradient()
+    with pytest.raises(TypeError) as swapped:
+        Objective(model, lambda m, b: m(b[0]).mean(), (x, y)).value_and_gradient()
+
+    assert "torch.float64 of shape (3, 2)" in wide.value.__notes__[0]
+    assert "the weights are torch.float32" in wide.value.__notes__[0]
+    assert (
+        "torch.float32 of shape (3, 1) on cpu, and torch.int64 of shape (3,)"
+        in classes.value.__notes__[0]
+    )
+    assert 'takes="model, batch"' in swapped.value.__notes__[0]

@@ -103,7 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(importlib.import_module(COMMANDS[name].module).main(rest) or 0)
     except (ValueError, TypeError, PassbandError, OSError) as error:
-        print(f"passband {name}: {error}", file=sys.stderr)
+        notes = getattr(error, "__notes__", ())
+        print(f"passband {name}: " + "\n".join([str(error), *notes]), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"passband {name}: interrupted", file=sys.stderr)

@@ -10,13 +10,19 @@ from torch import Tensor, nn
 
 from passband._shapes import Float
 from passband.errors import NonFiniteError
-from passband.problem.explain import explained
+from passband.problem.explain import described, explained, noted
 from passband.problem.finite import all_finite
 from passband.problem.losses import scalar
 from passband.problem.randomness import fixed_randomness
 from passband.problem.snapshot import Runner, Snapshot
 
 T = TypeVar("T")
+
+
+_OTHERWISE = (
+    "If the loss takes the model and a batch, name its first argument `model` or say "
+    '`takes="model, batch"` in an `Objective`.'
+)
 
 
 @final
@@ -91,10 +97,22 @@ class BatchLoss:
 
     def of_model(self, model: nn.Module) -> Tensor:
         """Return the loss of the model inside a task."""
-        if self.takes_model:
-            return scalar(self.function(model, self.batch), takes="model, batch")
-        x, y = self.batch
-        return scalar(self.function(model(x), y), takes="output, target")
+        if not self.takes_model:
+            return self.of_pair(model)[1]
+        with noted(lambda: f"`loss(model, batch)` of batch {self.number}"):
+            loss = self.function(model, self.batch)
+        return scalar(loss, takes="model, batch")
+
+    def of_pair(self, model: nn.Module) -> tuple[Any, Tensor]:
+        """Return the model's output on the input of a pair, and its loss."""
+        (x, y), theta = self.batch, self.snapshot.theta
+        weights = f"the weights are {theta.dtype} on {theta.device}"
+        with noted(lambda: f"the model on batch {self.number}: {described(x)}; {weights}"):
+            output = model(x)
+        pair = "`loss(output, target)`"
+        with noted(lambda: f"{pair}: {described(output)}, and {described(y)}. {_OTHERWISE}"):
+            loss = self.function(output, y)
+        return output, scalar(loss, takes="output, target")
 
     def finite(self, loss: Tensor) -> float:
         """Return the loss as a number, or name the batch."""

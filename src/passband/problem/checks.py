@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from passband.errors import NotDeterministicError
 from passband.problem.batch_loss import BatchLoss
 from passband.problem.batches import Batches, tensors
-from passband.problem.losses import check_mean, scalar
+from passband.problem.losses import check_mean
 
 _WRAPPERS = {"DistributedDataParallel", "DataParallel", "FullyShardedDataParallel"}
 
@@ -60,22 +60,12 @@ def check_loss(loss: BatchLoss, theta: Tensor) -> None:
     def task(model: nn.Module) -> Tensor:
         if loss.takes_model:
             return loss.of_model(model)
-        x, y = loss.batch
-        output = model(x)
-        once = scalar(loss.function(output, y), takes="output, target")
-        check_mean(loss.function, output, y, once)
+        output, once = loss.of_pair(model)
+        check_mean(loss.function, output, loss.batch[1], once)
         return once
 
     theta = theta.detach().requires_grad_()
-    try:
-        first = loss.run(theta, task)
-    except (AttributeError, TypeError) as error:
-        if not loss.takes_model:
-            error.add_note(
-                "`loss` was called as `loss(output, target)`. If it takes the model and a batch, "
-                'name its first argument `model` or say `takes="model, batch"`.'
-            )
-        raise
+    first = loss.run(theta, task)
     value, again = loss.finite(first), loss.value(theta)
     if abs(value - again) > 1e-4 * max(abs(value), abs(again)):
         raise NotDeterministicError(

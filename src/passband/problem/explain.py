@@ -1,7 +1,10 @@
 """What autograd's refusals mean, in the user's words."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor
 
 from passband.errors import PassbandError
 
@@ -43,3 +46,20 @@ def explained(doing: str) -> Generator[None]:
             if sign in text:
                 raise PassbandError(f"{doing}: {' '.join(meaning.split())}\n{text}") from error
         raise
+
+
+@contextmanager
+def noted(doing: Callable[[], str]) -> Generator[None]:
+    """Add to an exception of the user's model or loss what was going on; it stays what it is."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"while computing {doing()}")
+        raise
+
+
+def described(thing: Any) -> str:
+    """Return dtype, shape and device of a tensor, the type of anything else."""
+    if not isinstance(thing, Tensor):
+        return f"a {type(thing).__name__}"
+    return f"{thing.dtype} of shape {tuple(thing.shape)} on {thing.device}"
