@@ -53,7 +53,7 @@ class DerivativeSGD(BrakingSGD):
         1.5
 
     References:
-        Theory notes of this package: the phase principle. The rule itself is PID control, and for
+        Derived in this package: docs/theory/passbands.md. The rule itself is PID control, and for
         ``β = 0`` optimistic gradient descent.
     """
 

@@ -57,7 +57,7 @@ class SecantSGD(BrakingSGD):
         1.5
 
     References:
-        Theory notes of this package: the phase principle.
+        Derived in this package: docs/theory/passbands.md.
     """
 
     _memory: ClassVar[tuple[str, ...]] = ("previous_gradient", "older_gradient")
