@@ -12,8 +12,8 @@ from torch.amp.grad_scaler import GradScaler
 from typing_extensions import override
 
 from passband.errors import LostPerturbationWarning
-from passband.optim._checked import CheckedOptimizer, Part, finite
-from passband.optim._lists import add_, divided
+from passband.optim._checked import CheckedOptimizer, Part, Way, finite
+from passband.optim._lists import add_
 from passband.optim._options import Group
 from passband.optim._passes import Passes
 from passband.optim._rounding import moved_share
@@ -102,10 +102,10 @@ class ByHand(CheckedOptimizer):
         trail = self._trail
         trail.scaled = scaler is not None and scaler.is_enabled()
         try:
-            ways = self._way_up(self._unscaled(self._gradients(), scaler))
+            way = self._way_up(self._gradients(), unit(scaler))
             trail.go_on(self.passes)
-            if finite(ways) or self.passes.are_local:
-                self._move(ways)
+            if way.is_finite or self.passes.are_local:
+                self._move(way)
             else:
                 trail.lost = True
             trail.taken += 1
@@ -197,18 +197,20 @@ class ByHand(CheckedOptimizer):
             self._poison()
         trail.come_back(keep=trail.taken < self._ascents())
 
-    def _move(self, ways: list[Part]) -> None:
-        for group, params, way in ways:
+    def _move(self, way: Way) -> None:
+        for group, params, vectors in way.parts:
             if rho := self._rho(group):
-                self._check_rounding(params, way, rho)
-                add_(params, way, alpha=rho, foreach=group.get("foreach"))
+                self._check_rounding(params, vectors, rho, way.factor)
+                add_(params, vectors, alpha=rho * way.factor, foreach=group.get("foreach"))
         self._checked_rounding = True
 
-    def _check_rounding(self, params: list[Tensor], way: list[Tensor], rho: float) -> None:
+    def _check_rounding(
+        self, params: list[Tensor], vectors: list[Tensor], rho: float, factor: float
+    ) -> None:
         """Measure, at the first ascent, how much of it survives in half precision."""
         if self._checked_rounding:
             return
-        share = moved_share(params, way, rho)
+        share = moved_share(params, vectors, rho * factor)
         if share is None:
             return
         self.moved_share = share if self.moved_share is None else min(share, self.moved_share)
@@ -222,16 +224,6 @@ class ByHand(CheckedOptimizer):
                 stacklevel=6,
             )
 
-    def _unscaled(self, parts: list[Part], scaler: GradScaler | None) -> list[Part]:
-        """Return gradients of the loss itself."""
-        scale = 1.0 if scaler is None else scaler.get_scale()
-        if scale == 1.0:
-            return parts
-        return [
-            Part(group, params, divided(grads, scale, foreach=group.get("foreach")))
-            for group, params, grads in parts
-        ]
-
     def _check_groups(self) -> None:
         for group in self.param_groups:
             self._check(group, starting=False)
@@ -240,8 +232,8 @@ class ByHand(CheckedOptimizer):
         """Raise where the method needs more than what is in ``p.grad``."""
 
     @abstractmethod
-    def _way_up(self, parts: list[Part]) -> list[Part]:
-        """Return the way up from gradients."""
+    def _way_up(self, parts: list[Part], unit: float) -> Way:
+        """Return the way up from gradients, which are those of the loss where ``unit`` times."""
 
     @abstractmethod
     def _ascents(self) -> int:
@@ -254,3 +246,8 @@ class ByHand(CheckedOptimizer):
     @abstractmethod
     def _descend(self, found: list[Part]) -> None:
         """Step from the unperturbed weights with the gradient found."""
+
+
+def unit(scaler: GradScaler | None) -> float:
+    """Return what the gradient of the loss is, in units of the gradients in ``p.grad``."""
+    return 1.0 if scaler is None else 1.0 / scaler.get_scale()

@@ -1,5 +1,6 @@
 """What every optimizer here shares: checked options and gradients, steps that can be skipped."""
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -23,6 +24,22 @@ class Part(NamedTuple):
     group: Group
     params: list[Tensor]
     vectors: list[Tensor]
+
+
+class Way(NamedTuple):
+    """Where an ascent goes: ``factor`` times the vectors of all groups together.
+
+    The factor is apart, so that gradients need not be copied to be scaled.
+    """
+
+    parts: list[Part]
+    factor: float = 1.0
+    known_finite: bool = False
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every entry is."""
+        return self.known_finite or (math.isfinite(self.factor) and finite(self.parts))
 
 
 class CheckedOptimizer(Optimizer, ABC):

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
@@ -32,7 +33,7 @@ class GradientGraph(TorchFunctionMode):
     def __init__(self, params: list[Tensor]) -> None:
         super().__init__()
         self._params = params
-        self._gradients: list[tuple[Tensor, Tensor]] = []
+        self._gradients: list[tuple[Tensor, GradientEdge]] = []
         self.used = False
 
     @override
@@ -63,7 +64,8 @@ class GradientGraph(TorchFunctionMode):
         with torch.no_grad():
             for p, g in zip(params, grads, strict=True):
                 if g is not None:
-                    self._gradients.append((p, g))
+                    if g.requires_grad:
+                        self._gradients.append((p, get_gradient_edge(g)))
                     p.grad = g.detach().clone() if p.grad is None else p.grad + g.detach()
 
     def product(self, params: list[Tensor], vectors: list[Tensor]) -> list[Tensor]:
@@ -72,10 +74,10 @@ class GradientGraph(TorchFunctionMode):
         One backward pass through the kept graphs, which it frees.
         """
         direction = {id(p): v for p, v in zip(params, vectors, strict=True)}
-        kept = [(p, g) for p, g in self._gradients if g.requires_grad and id(p) in direction]
+        kept = [(p, edge) for p, edge in self._gradients if id(p) in direction]
         if not kept:  # the loss is linear in the parameters
             return [torch.zeros_like(p) for p in params]
-        outputs, seeds = [g for _, g in kept], [direction[id(p)] for p, _ in kept]
+        outputs, seeds = [edge for _, edge in kept], [direction[id(p)] for p, _ in kept]
         try:
             products = torch.autograd.grad(outputs, params, seeds, allow_unused=True)
         except RuntimeError as error:

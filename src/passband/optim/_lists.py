@@ -15,7 +15,7 @@ from torch import (
     _foreach_add,
     _foreach_add_,
     _foreach_copy_,
-    _foreach_div,
+    _foreach_div_,
     _foreach_mul_,
     _foreach_norm,
 )
@@ -51,11 +51,22 @@ def scale_(xs: Tensors, factor: float, *, foreach: bool | None = None) -> None:
         x.mul_(factor)
 
 
-def divided(xs: Tensors, number: float, *, foreach: bool | None = None) -> list[Tensor]:
-    """Return ``x / number``."""
+def multiply_(xs: Tensors, ys: Tensors, *, foreach: bool | None = None) -> None:
+    """``x ← x y``, elementwise."""
     if foreach is not False:
-        return list(_foreach_div(xs, number))
-    return [x.div(number) for x in xs]
+        _foreach_mul_(xs, ys)
+        return
+    for x, y in zip(xs, ys, strict=True):
+        x.mul_(y)
+
+
+def divide_(xs: Tensors, number: float, *, foreach: bool | None = None) -> None:
+    """``x ← x / number``."""
+    if foreach is not False:
+        _foreach_div_(xs, number)
+        return
+    for x in xs:
+        x.div_(number)
 
 
 def copy_(xs: Tensors, ys: Tensors) -> None:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from typing_extensions import override
 
-from passband.optim._by_hand import ByHand
-from passband.optim._checked import Closure, Part, finite
+from passband.optim._by_hand import ByHand, unit
+from passband.optim._checked import Closure, Part, Way
 from passband.optim._lists import copy_
 from passband.optim._passes import Passes, Randomness
 from passband.optim._trail import Trail
@@ -134,12 +134,12 @@ class UphillOptimizer(ByHand):
         losses: list[Tensor] = []
         for i in range(ascents):
             with self._pass(i, last=False, randomness=randomness):
-                loss, ways = self._look_up(closure, scaler)
+                loss, way = self._look_up(closure, scaler)
             losses.append(loss)
-            if not (finite(ways) or passes.are_local):  # together, or not at all
+            if not (way.is_finite or passes.are_local):  # together, or not at all
                 return losses[0], None
-            self._move(ways)
-            del ways  # the next evaluation needs the memory
+            self._move(way)
+            del way  # the next evaluation needs the memory
         with self._pass(ascents, last=True, randomness=randomness):
             loss, found = self._gradient(closure)
         return [*losses, loss][0], found
@@ -160,10 +160,10 @@ class UphillOptimizer(ByHand):
         """Return loss and gradient at the weights of the moment."""
         return self._evaluate(closure), self._gradients()
 
-    def _look_up(self, closure: Closure, scaler: GradScaler | None) -> tuple[Tensor, list[Part]]:
+    def _look_up(self, closure: Closure, scaler: GradScaler | None) -> tuple[Tensor, Way]:
         """Return the loss at the weights of the moment, and the way up from there."""
         loss, parts = self._gradient(closure)
-        return loss, self._way_up(self._unscaled(parts, scaler))
+        return loss, self._way_up(parts, unit(scaler))
 
 
 def there_and_back(params: list[Tensor], walk: Callable[[], T]) -> T:

@@ -10,7 +10,7 @@ from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
 from passband.errors import PassbandError
-from passband.optim._checked import Closure, Part
+from passband.optim._checked import Closure, Part, Way
 from passband.optim._gradient_graph import GradientGraph
 from passband.optim._lists import add
 from passband.optim._options import Decay
@@ -30,7 +30,7 @@ class HessianUSAM(UphillSGD):
     the step keeps the graph of that gradient (see `passband.optim._gradient_graph`). The loss must
     be twice differentiable by autograd and must not be scaled inside the closure.
 
-    A step costs two gradients and one Hessian product (one gradient with ``rho=0``), two copies of
+    A step costs two gradients and one Hessian product (one gradient with ``rho=0``), one copy of
     the weights, and the memory of all graphs that the closure differentiates in one call. At the
     first evaluation only this optimizer's parameters get gradients, reentrant checkpoints hide
     theirs, and hooks after accumulation do not run. With ``DistributedDataParallel`` call
@@ -101,11 +101,11 @@ class HessianUSAM(UphillSGD):
         )
 
     @override
-    def _way_up(self, parts: list[Part]) -> list[Part]:
+    def _way_up(self, parts: list[Part], unit: float) -> Way:
         raise AssertionError("a Hessian product needs more than a gradient")
 
     @override
-    def _look_up(self, closure: Closure, scaler: GradScaler | None) -> tuple[Tensor, list[Part]]:
+    def _look_up(self, closure: Closure, scaler: GradScaler | None) -> tuple[Tensor, Way]:
         processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
         with self._unaveraged(processes), GradientGraph(self._parameters()) as graph:
             loss, parts = self._gradient(closure)
@@ -122,7 +122,8 @@ class HessianUSAM(UphillSGD):
         if processes > 1 and not self.passes.are_local:
             _average_(found, processes)
         products = iter(found)
-        return loss, [_with_decay(part, [next(products) for _ in part.params]) for part in parts]
+        climbs = [_with_decay(part, [next(products) for _ in part.params]) for part in parts]
+        return loss, Way(climbs)
 
     def _unaveraged(self, processes: int) -> AbstractContextManager[Any]:
         """Return a context in which DDP leaves gradients alone: it cannot average a graph."""

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
-from passband.optim._checked import Part
+from passband.optim._checked import Part, Way
 from passband.optim._normalized import normalized
 from passband.optim._options import Decay, Group, check_not_negative
 from passband.optim._uphill_sgd import UphillSGD
@@ -24,7 +24,7 @@ class SAM(UphillSGD):
     of size ``lr · λ · rho``, not at a point, unless ``rho`` or ``lr`` goes to zero; `USAM` does
     without the division. Everything else, weight decay and costs included, is as for `USAM`.
 
-    A step costs two gradients (one with ``rho=0``) and two copies of the weights.
+    A step costs two gradients (one with ``rho=0``) and one copy of the weights, two if adaptive.
 
     Args:
         params: Parameters, named parameters or parameter groups, as everywhere in ``torch.optim``.
@@ -94,7 +94,7 @@ class SAM(UphillSGD):
             raise ValueError("`adaptive` must be the same in all groups: they share one norm.")
 
     @override
-    def _way_up(self, parts: list[Part]) -> list[Part]:
+    def _way_up(self, parts: list[Part], unit: float) -> Way:
         return normalized(parts, adaptive=self.param_groups[0]["adaptive"])
 
 

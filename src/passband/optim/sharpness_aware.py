@@ -6,7 +6,7 @@ from typing import Any, final
 from torch.optim import Optimizer
 from typing_extensions import override
 
-from passband.optim._checked import Part
+from passband.optim._checked import Part, Way
 from passband.optim._normalized import normalized
 from passband.optim._options import Group, check_not_negative, check_parameters, check_steps, number
 from passband.optim._uphill import UphillOptimizer
@@ -26,7 +26,7 @@ class SharpnessAware(UphillOptimizer):
     ``torch.optim.SGD`` it is `USAM`, or `SAM` with ``normalize=True``, bit for bit.
 
     A step costs ``steps + 1`` gradients (one where all radii are 0) and one copy of the weights,
-    two with ``normalize``. Closure, gradients that are not finite and what is left in ``p.grad``
+    two if ``adaptive``. Closure, gradients that are not finite and what is left in ``p.grad``
     are as for `USAM`.
 
     Args:
@@ -152,8 +152,8 @@ class SharpnessAware(UphillOptimizer):
         return uphill * float(self._radius(group))
 
     @override
-    def _way_up(self, parts: list[Part]) -> list[Part]:
-        return normalized(parts, adaptive=self.adaptive) if self.normalize else parts
+    def _way_up(self, parts: list[Part], unit: float) -> Way:
+        return normalized(parts, adaptive=self.adaptive) if self.normalize else Way(parts, unit)
 
     @override
     def _descend(self, found: list[Part]) -> None:

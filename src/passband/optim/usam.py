@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
-from passband.optim._checked import Part
+from passband.optim._checked import Part, Way
 from passband.optim._options import Decay, Group, check_steps
 from passband.optim._uphill_sgd import UphillSGD
 
@@ -105,5 +105,5 @@ class USAM(UphillSGD):
         return super()._ascents() * self.param_groups[0]["steps"]
 
     @override
-    def _way_up(self, parts: list[Part]) -> list[Part]:
-        return parts
+    def _way_up(self, parts: list[Part], unit: float) -> Way:
+        return Way(parts, unit)
