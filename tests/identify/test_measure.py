@@ -298,3 +298,18 @@ def test_reads_the_group_that_is_asked_for() -> None:
     sgd = torch.optim.SGD([{"params": [first]}, {"params": [second], "lr": 0.5}], lr=0.1)
 
     assert_allclose(measure(sgd, 1).edge, 4, rtol=1e-9)
+
+
+class Deaf(torch.optim.SGD):
+    """Takes a closure as the base class asks, and never calls it."""
+
+    @override
+    def step(self, closure: Any = None) -> None:
+        super().step()
+
+
+def test_a_step_that_ignores_its_closure_is_measured_all_the_same() -> None:
+    found = measure(Deaf(weights(), lr=0.1, momentum=0.9))
+
+    assert_allclose(found.edge, 2 * 1.9 / 0.1, rtol=1e-9)
+    assert found.gradients == 1

@@ -1,8 +1,10 @@
 """The monitor tells the truth about training and leaves no trace in it."""
 
+import inspect
 import json
 import math
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -655,3 +657,43 @@ def test_progressive_sharpening_is_seen_to_stop_at_the_edge(name: str) -> None:
     # Adam's preconditioner keeps moving, so its edge is a snapshot
     tolerance = 0.05 if name == "adam" else 0.03
     assert statistics.median(ratios[-9:]) == pytest.approx(1.0, abs=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every": "10"}, "`every` must be a number; got '10'"),
+        ({"seconds": True}, "`seconds` must be a number; got True"),
+        ({"on_event": "Warn"}, "`on_event` must be 'warn', 'stop', 'silent' or a function"),
+        ({"k": 1.5}, "`k` must be a whole number, 1 or more; got 1.5"),
+    ],
+)
+def test_a_wrong_option_is_named_before_training(options: dict[str, Any], message: str) -> None:
+    model = nn.Linear(2, 1)
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    make = inspect.unwrap(Monitor.__init__)  # without the types that tests check at run time
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        make(object.__new__(Monitor), model, MSE, (torch.eye(2), torch.zeros(2, 1)), sgd, **options)
+
+
+def test_probes_call_the_loss_and_count_batches_as_they_are_told() -> None:
+    model = nn.Linear(2, 1, bias=False)
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    heavy, light = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+
+    def loss(m: Any, batch: Any) -> Tensor:
+        return m(batch[0]).square().sum()
+
+    with Monitor(
+        model,
+        loss,
+        [(heavy, 3), (light, 1)],
+        sgd,
+        every=1,
+        log=None,
+        rtol=1e-6,
+        takes="model, batch",
+        count=lambda batch: batch[1],
+    ) as monitor:
+        pass
+    assert monitor.probes[0].sharpness == pytest.approx(2 * 4 * 3 / 4, rel=1e-5)

@@ -1,8 +1,10 @@
 import pytest
 import torch
+from torch import Tensor
 from torch.testing import assert_close
+from typing_extensions import override
 
-from passband.operators import Identity, MatrixOperator
+from passband.operators import Identity, LinearOperator, MatrixOperator
 
 A = MatrixOperator(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
 B = MatrixOperator(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
@@ -69,3 +71,17 @@ def test_refuses_nonsense() -> None:
         MatrixOperator(torch.zeros(2, 2, dtype=torch.float16))
     with pytest.raises(ValueError, match=r"size <= 20,000; got 1,000,000, a matrix of 3725 GiB"):
         Identity(10**6).dense()
+
+
+class Unplaced(LinearOperator):
+    @override
+    def _matvec(self, v: Tensor) -> Tensor:
+        return v
+
+
+def test_an_operator_without_a_size_says_what_it_lacks() -> None:
+    with pytest.raises(
+        AttributeError, match=r"Unplaced has not said its size\. Call `self\._lives"
+    ):
+        Unplaced().multiply(torch.ones(3))
+    assert not hasattr(Unplaced(), "nonsense")

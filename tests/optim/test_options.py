@@ -205,7 +205,14 @@ def test_a_class_instead_of_an_optimizer_is_refused() -> None:
         unwrap(SharpnessAware.__init__)(object.__new__(SharpnessAware), base, rho=0.1)
 
 
-def test_an_optimizer_class_as_lr_points_to_sharpness_aware() -> None:
-    lr: Any = torch.optim.SGD
-    with pytest.raises(TypeError, match=r"SharpnessAware\(torch.optim.SGD\(params, lr=…\)"):
-        unwrap(SAM.__init__)(object.__new__(SAM), [param()], lr, rho=0.1)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: SAM([param()], torch.optim.Adam, rho=0.05, lr=0.1),  # pyright: ignore[reportCallIssue]
+        lambda: SAM([param()], torch.optim.Adam, rho=0.05),  # pyright: ignore[reportArgumentType]
+        lambda: SAM([param()], base_optimizer=torch.optim.Adam, rho=0.05),  # pyright: ignore[reportCallIssue]
+    ],
+)
+def test_the_call_of_other_packages_is_told_how_it_is_written_here(call: Any) -> None:
+    with pytest.raises(TypeError, match=r"SharpnessAware\(torch\.optim\.Adam\(params, lr=…\), rho"):
+        call()

@@ -314,3 +314,20 @@ def test_bad_input_is_told_before_the_work(
 
     with pytest.raises(error, match=message):
         pb.inspect(model, loss, data, optimizer, k=k)
+
+
+def test_the_loss_is_called_and_batches_count_as_they_are_told() -> None:
+    model = nn.Linear(2, 1, bias=False)
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    batches = [(torch.tensor([[2.0, 0.0]]), 3), (torch.tensor([[0.0, 1.0]]), 1)]
+
+    def loss(m: Any, batch: Any) -> Tensor:  # curvature 8, counted three times of four; and 2
+        return m(batch[0]).square().sum()
+
+    options: dict[str, Any] = {"takes": "model, batch", "count": lambda batch: batch[1]}
+    verdict = pb.inspect(model, loss, batches, sgd, **options)
+    assert verdict.sharpness == pytest.approx(6.0, rel=1e-4)
+
+    sgd.param_groups[0]["lr"] = 2 / 6 * 1.01
+    found = pb.doctor(model, sgd, batches, loss=loss, **options).findings
+    assert any("1.01 times the edge" in finding.what for finding in found)

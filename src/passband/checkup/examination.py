@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypedDict, final
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,16 @@ from passband.checkup.step_checks import check_step
 from passband.errors import NotAFilterError, PassbandError
 from passband.identify import filter_of
 from passband.problem import Objective
-from passband.problem.losses import takes_model
+from passband.problem.losses import Takes, takes_model
 from passband.verdict import inspect, suggest
+
+
+@final
+class Call(TypedDict):
+    """How the loss is called, and what a batch counts."""
+
+    takes: Takes
+    count: Callable[[Any], float] | None
 
 
 def doctor(
@@ -30,6 +38,8 @@ def doctor(
     *,
     loss: Callable[..., Any] | None = None,
     spectrum: bool = True,
+    takes: Takes = "auto",
+    count: Callable[[Any], float] | None = None,
 ) -> Diagnosis:
     """Examine a training set-up, and take one careful step on a copy of it.
 
@@ -49,6 +59,9 @@ def doctor(
             ``["loss"]``, as in Hugging Face models.
         spectrum: Measure the sharpness over all data, 15 to 40 Hessian products; otherwise only
             one batch is used.
+        takes: How the loss is called, where the name of its first argument does not say it:
+            ``"output, target"`` or ``"model, batch"``.
+        count: What a batch counts, ``count(batch)``, where it is not its number of samples.
 
     Returns:
         The diagnosis; print it.
@@ -79,13 +92,13 @@ def doctor(
     look("modes", check_modes(model, optimizer))
     look("layers", check_layers(model, optimizer))
     look("precision", check_precision(model))
-    own = loss or model_loss
+    own, call = loss or model_loss, Call(takes="auto" if loss is None else takes, count=count)
     with torch.random.fork_rng():
         batch, problem = _first(data)
         if problem is not None:
             look("data", iter([problem]))
             return Diagnosis.of(findings, checked)
-        whole = takes_model(own, "auto", data)
+        whole = takes_model(own, call["takes"], data)
 
         def evaluate(which: nn.Module) -> Tensor:
             if whole:
@@ -96,7 +109,7 @@ def doctor(
         look("a step", check_step(model, optimizer, evaluate))
         look("filter", _check_filter(optimizer))
         if spectrum:
-            look("sharpness", _check_sharpness(model, optimizer, data, own))
+            look("sharpness", _check_sharpness(model, optimizer, data, own, call))
     return Diagnosis.of(findings, checked)
 
 
@@ -152,12 +165,12 @@ def _check_filter(optimizer: Optimizer) -> Iterator[Finding]:
 
 
 def _check_sharpness(
-    model: nn.Module, optimizer: Optimizer, data: Any, loss: Callable[..., Any]
+    model: nn.Module, optimizer: Optimizer, data: Any, loss: Callable[..., Any], call: Call
 ) -> Iterator[Finding]:
     try:
-        verdict = inspect(model, loss, data, optimizer, k=1, rtol=1e-2, verify=False)
+        verdict = inspect(model, loss, data, optimizer, k=1, rtol=1e-2, verify=False, **call)
     except NotAFilterError:
-        yield from _check_twice(model, loss, data)
+        yield from _check_twice(model, loss, data, call)
         return
     except (PassbandError, ValueError, TypeError, RuntimeError) as error:
         yield Finding(
@@ -187,10 +200,12 @@ def _check_sharpness(
     )
 
 
-def _check_twice(model: nn.Module, loss: Callable[..., Any], data: Any) -> Iterator[Finding]:
+def _check_twice(
+    model: nn.Module, loss: Callable[..., Any], data: Any, call: Call
+) -> Iterator[Finding]:
     """Say at least whether the loss is reproducible and finite."""
     try:
-        Objective(model, loss, data)
+        Objective(model, loss, data, **call)
     except (PassbandError, ValueError, TypeError) as error:
         yield Finding(
             severity="warning",

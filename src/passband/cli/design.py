@@ -20,6 +20,15 @@ _EXAMPLES = """examples:
   $ passband design --edge 20 --lr 0.01                         # every way there, side by side
   $ passband design usam derivative-action --edge 20 --lr 0.01  # these two"""
 
+_LEGEND = """* on the Pareto front of gradients, vectors, noise and mean-square edge
+edge         the largest curvature that is let through
+leak         whether negative curvatures are let through too (saddles attract)
+gain         speed of flat modes; compare edges at equal gain
+κ            regularization of ‖∇f‖² on smooth stretches
+gradients    and vectors: what a step costs, and what it keeps beside the weights
+noise        variance at .1 and .5 of the edge, relative to {first}
+mean square  the edge in mean square, over the edge, where curvature varies by half among batches"""
+
 EVERY_WAY: tuple[type[Filter], ...] = (
     SGD,
     filters.USAM,
@@ -90,5 +99,5 @@ def side_by_side(kinds: Sequence[type[Filter]], edge: float, options: dict[str, 
             notes.append(f"{kind.__name__}: {error}")
     if not found:
         raise ValueError(" ".join(notes))
-    first = f"noise relative to {type(found[0]).__name__}; * on the Pareto front"
+    first = _LEGEND.format(first=type(found[0]).__name__)
     return "\n".join([str(pareto(found)), "", first, *(f"not: {note}" for note in notes)])

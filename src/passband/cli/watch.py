@@ -50,6 +50,8 @@ def main(arguments: Sequence[str]) -> int:
         if not follow:
             console.print(picture(*read_records(file)))
             return 0
+        if not console.is_terminal:  # a pipe or a file: one picture after the other
+            return _print_on(console, file, seconds)
         with Live(picture(*read_records(file)), console=console) as live:
             try:
                 while True:
@@ -59,6 +61,20 @@ def main(arguments: Sequence[str]) -> int:
                 return 0
 
     return tyro.cli(command, args=list(arguments), prog="passband watch")
+
+
+def _print_on(console: Console, file: Path, seconds: float) -> int:
+    """Print a new picture whenever there is more, until Ctrl-C."""
+    seen = -1
+    try:
+        while True:
+            probes, events = read_records(file)
+            if len(probes) + len(events) != seen:
+                seen = len(probes) + len(events)
+                console.print(picture(probes, events))
+            time.sleep(seconds)
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 0
 
 
 def picture(probes: Sequence[Probe], events: Sequence[Event]) -> Group:

@@ -1,10 +1,7 @@
 """A copy of an optimizer that trains scalar quadratics instead of a model."""
 
 import copy
-import inspect
 import math
-from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
@@ -14,8 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from passband._shapes import Float
+from passband.identify.transplant import calls_closure, optimizers_of, transplanted
 
-_LONGEST_CYCLE = 10
 _LATE = 10**15  # steps after which a counter has reached its limit to rounding, if it has one
 
 
@@ -49,12 +46,14 @@ class Replica:
     ) -> None:
         self.lam = torch.from_numpy(np.ascontiguousarray(lam, dtype=np.float64))
         self.x = nn.Parameter(torch.zeros_like(self.lam))
-        self.optimizer = _twin(optimizer, group, self.x)
+        self.optimizer = transplanted(optimizer, group, self.x)
         self.frozen = frozen
         self.evaluations = 0
         self.steps = 0
         self._target = torch.zeros_like(self.lam)
-        self._takes_closure = "closure" in inspect.signature(self.optimizer.step).parameters
+        self._takes_closure = calls_closure(
+            transplanted(optimizer, group, nn.Parameter(self.x.clone()))
+        )
         mode = getattr(self.optimizer, "train", None)
         if callable(mode):  # optimizers that keep two versions of the weights
             mode()
@@ -92,7 +91,7 @@ class Replica:
     def memory(self) -> dict[str, Any]:
         """Return everything the optimizer remembers: state and group entries, by path."""
         entries: dict[str, Any] = {}
-        for number, optimizer in enumerate(_optimizers(self.optimizer)):
+        for number, optimizer in enumerate(optimizers_of(self.optimizer)):
             for key, value in optimizer.state.get(self.x, {}).items():
                 entries[f"{number}/state/{key}"] = value
             for key, value in optimizer.param_groups[0].items():
@@ -103,7 +102,7 @@ class Replica:
     def remember(self, path: str, value: Any) -> None:
         """Set one entry of `memory`."""
         number, where, key = path.split("/", 2)
-        optimizer = _optimizers(self.optimizer)[int(number)]
+        optimizer = optimizers_of(self.optimizer)[int(number)]
         holder = optimizer.state[self.x] if where == "state" else optimizer.param_groups[0]
         if isinstance(holder[key], Tensor):
             with torch.no_grad():
@@ -212,78 +211,3 @@ def _moments(optimizer: Optimizer, group: int, scalars: dict[str, float]) -> dic
     after = replica.memory()
     kept = {path: float(after[path].item()) for path in even}
     return {path: 1 / value for path, value in kept.items() if value > 0 and math.isfinite(value)}
-
-
-def _twin(optimizer: Optimizer, group: int, x: nn.Parameter) -> Optimizer:
-    """Return a copy without state, or at rest if its class makes its state when it is made."""
-    if any(source.state for source in _optimizers(optimizer)):
-        trial = _transplant(optimizer, group, nn.Parameter(torch.zeros_like(x)))
-        (p,) = trial.param_groups[0]["params"]
-        p.grad = torch.zeros_like(p)
-        try:
-            for _ in range(_LONGEST_CYCLE):
-                trial.step(lambda: 0.0)
-        except Exception:
-            return _transplant(optimizer, group, x, at_rest=True)
-    return _transplant(optimizer, group, x)
-
-
-def _at_rest(state: dict[str, Any], p: Tensor, x: Tensor) -> dict[str, Any]:
-    """Return a state with zeros for all that is as large as the parameter."""
-    return {
-        key: torch.zeros_like(x)
-        if isinstance(value, Tensor) and value.shape == p.shape and value.numel() == p.numel()
-        else copy.deepcopy(value)
-        for key, value in state.items()
-    }
-
-
-def _transplant(
-    optimizer: Optimizer, group: int, x: nn.Parameter, *, at_rest: bool = False
-) -> Optimizer:
-    """Return a copy of an optimizer that holds ``x`` alone, in one group.
-
-    Without state, or with that of the group's first parameter at rest.
-
-    ``copy.deepcopy`` would lose every attribute that `Optimizer` does not pickle, and keep a
-    scheduler's wrapper of ``step``, which steps the original.
-    """
-    sources = _optimizers(optimizer)
-    twins = [object.__new__(type(source)) for source in sources]
-    memo: dict[int, Any] = {id(s): twin for s, twin in zip(sources, twins, strict=True)}
-    for source in sources:
-        memo[id(source.state)] = defaultdict(dict)
-        memo |= {id(p): x for options in source.param_groups for p in options["params"]}
-    for source, twin in zip(sources, twins, strict=True):
-        own = {name: value for name, value in vars(source).items() if name != "step"}
-        vars(twin).update({name: copy.deepcopy(value, memo) for name, value in own.items()})
-    emptied: set[int] = set()
-    for twin in twins:
-        if id(twin.param_groups) not in emptied:
-            twin.param_groups[:] = [twin.param_groups[group]]
-            emptied.add(id(twin.param_groups))
-        twin.param_groups[0]["params"] = [x]
-        for value in vars(twin).values():
-            if isinstance(value, dict) and x in value:  # a state of the optimizer's own
-                value.clear()
-            if isinstance(value, list) and value and all(item is x for item in value):
-                value[:] = [x]  # its own list of the parameters
-    if at_rest:
-        for source, twin in zip(sources, twins, strict=True):
-            p = source.param_groups[group]["params"][0]
-            twin.state[x] = _at_rest(source.state.get(p, {}), p, x)
-    return twins[0]
-
-
-def _optimizers(optimizer: Optimizer) -> list[Optimizer]:
-    """Return an optimizer and those it holds as attributes, outermost first."""
-    found: list[Optimizer] = []
-
-    def visit(part: Any) -> Iterator[Any]:
-        if isinstance(part, Optimizer) and not any(part is seen for seen in found):
-            found.append(part)
-            for value in vars(part).values():
-                yield from visit(value)
-
-    list(visit(optimizer))
-    return found

@@ -21,9 +21,10 @@ from passband.monitor.probe import Probe
 from passband.monitor.probe_set import probe_set
 from passband.monitor.prober import Prober
 from passband.monitor.records import FOLDER, RecordFile, opened
-from passband.monitor.schedule import Schedule
+from passband.monitor.schedule import Schedule, check_numbers
 from passband.monitor.shares import Shares
 from passband.problem import Objective
+from passband.problem.losses import Takes
 from passband.problem.sharded import is_fully_sharded
 
 OnEvent = Literal["warn", "stop", "silent"] | Callable[[Event], object]
@@ -74,6 +75,9 @@ class Monitor:
         step: Steps done before, where training goes on from a checkpoint.
         seed: Of the probe set.
         max_matvecs: Most products of a probe.
+        takes: How the loss is called, where the name of its first argument does not say it:
+            ``"output, target"`` or ``"model, batch"``.
+        count: What a batch counts, ``count(batch)``, where it is not its number of samples.
 
     Attributes:
         probes: All probes so far.
@@ -126,12 +130,19 @@ class Monitor:
         step: int = 0,
         seed: int = 0,
         max_matvecs: int = 60,
+        takes: Takes = "auto",
+        count: Callable[[Any], float] | None = None,
     ) -> None:
         for name, value in (("k", k), ("max_matvecs", max_matvecs)):
-            if not value >= 1:
-                raise ValueError(f"`{name}` must be 1 or more; got {value!r}.")
+            if not isinstance(value, int) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError(f"`{name}` must be a whole number, 1 or more; got {value!r}.")
+        if not callable(on_event) and on_event not in {"warn", "stop", "silent"}:
+            raise ValueError(
+                f"`on_event` must be 'warn', 'stop', 'silent' or a function; got {on_event!r}."
+            )
         if every is None and seconds is None and budget is None:
             budget = 0.03
+        check_numbers(every=every, seconds=seconds, budget=budget)
         self.schedule = Schedule(every, seconds, budget)
         chosen = probe_set(data, samples, seed)
         started = dist.is_available() and dist.is_initialized()
@@ -163,7 +174,12 @@ class Monitor:
         if self._first or self._shares.several:
             self._prober = FittingProber(
                 lambda data: Objective(
-                    model, loss, data, parameters=lambda _, p: p.requires_grad and id(p) in held
+                    model,
+                    loss,
+                    data,
+                    parameters=lambda _, p: p.requires_grad and id(p) in held,
+                    takes=takes,
+                    count=count,
                 ),
                 lambda objective: Prober(objective, optimizer, **options),
                 chosen,

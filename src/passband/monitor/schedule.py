@@ -64,3 +64,10 @@ class Schedule:
     def share(self) -> float:
         """Share of the time since the start that probes took."""
         return self.spent / max(time.perf_counter() - self._began, 1e-12)
+
+
+def check_numbers(**rules: object) -> None:
+    """Refuse what is no number, where a rule is given."""
+    for name, value in rules.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            raise TypeError(f"`{name}` must be a number; got {value!r}.")

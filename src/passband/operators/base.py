@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from numbers import Real
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
@@ -50,6 +50,20 @@ class LinearOperator(ABC):
         self.size, self.dtype, self.device = size, dtype, device
         if symmetric is not None:
             self.symmetric = symmetric
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what an operator that was never placed lacks."""
+            kind = type(self).__name__
+            if name in {"size", "dtype", "device"}:
+                raise AttributeError(
+                    f"{kind} has not said its {name}. Call `self._lives(size, dtype, device)` in "
+                    "its `__init__`, before anything is multiplied.",
+                    name=name,
+                    obj=self,
+                )
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=self)
 
     @abstractmethod
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

@@ -60,6 +60,16 @@ class SAM(UphillSGD):
         ICML 2021, for ``adaptive``.
     """
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> "SAM":
+        """Say how other packages' ``SAM(params, SGD, lr=…)`` is written here."""
+        if isinstance(given := args[1] if len(args) > 1 else kwargs.get("base_optimizer"), type):
+            raise TypeError(
+                f"`lr` must be a number; got the class {given.__name__}. Around another optimizer "
+                f"write SharpnessAware(torch.optim.{given.__name__}(params, lr=…), rho=…, "
+                "normalize=True)."
+            )
+        return super().__new__(cls)
+
     def __init__(
         self,
         params: ParamsT,
@@ -73,7 +83,6 @@ class SAM(UphillSGD):
         adaptive: bool = False,
         foreach: bool | None = None,
     ) -> None:
-        _check_lr(lr)
         defaults = {
             "lr": lr,
             "rho": rho,
@@ -96,11 +105,3 @@ class SAM(UphillSGD):
     @override
     def _way_up(self, parts: list[Part], unit: float) -> Way:
         return normalized(parts, adaptive=self.param_groups[0]["adaptive"])
-
-
-def _check_lr(lr: Any) -> None:
-    if isinstance(lr, type):
-        raise TypeError(
-            f"`lr` must be a number; got the class {lr.__name__}. Around another optimizer write "
-            f"SharpnessAware(torch.optim.{lr.__name__}(params, lr=…), rho=…, normalize=True)."
-        )

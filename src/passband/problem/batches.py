@@ -113,7 +113,12 @@ class Batches:
         if self._pairs and not is_pair(batch):
             raise ValueError(
                 f"batch {number} must be a pair (input, target); got {_describe(batch)}. "
-                'For other batches write the loss as `loss(model, batch)`, `takes="model, batch"`.'
+                + (
+                    "Convert arrays with `torch.from_numpy`."
+                    if hasattr(batch, "__array__") and not isinstance(batch, Tensor)
+                    else "For other batches write the loss as `loss(model, batch)`, "
+                    '`takes="model, batch"`.'
+                )
             )
         value = float(self._count(batch))
         if not (math.isfinite(value) and value >= 0):

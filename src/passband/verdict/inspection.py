@@ -12,6 +12,7 @@ from passband.filters import Filter
 from passband.operators import Hessian
 from passband.problem import Objective
 from passband.problem.finite import all_finite
+from passband.problem.losses import Takes
 from passband.spectra import Spectrum, eigenvalues
 from passband.verdict.groups import Felt, Plan, is_preconditioned, plan, weight_decays
 from passband.verdict.judge import Verdict, judge
@@ -27,6 +28,8 @@ def inspect(
     *,
     k: int = 3,
     parameters: Any = None,
+    takes: Takes = "auto",
+    count: Callable[[Any], float] | None = None,
     rtol: float = 1e-4,
     seed: int = 0,
     verify: bool = True,
@@ -46,6 +49,9 @@ def inspect(
         k: Eigenvalues wanted at each end of the spectrum; fewer where there are fewer.
         parameters: Which parameters to inspect, as in `Objective`; by default all trainable
             ones that the optimizer holds.
+        takes: How the loss is called, where the name of its first argument does not say it:
+            ``"output, target"`` or ``"model, batch"``.
+        count: What a batch counts, ``count(batch)``, where it is not its number of samples.
         rtol: Relative accuracy asked of the eigenvalues.
         seed: Seed of the start vector.
         verify: Search for missed copies of eigenvalues, at most 12 more products an end.
@@ -83,7 +89,7 @@ def inspect(
         )
     if parameters is None and isinstance(optimizer, Optimizer):
         parameters = _held_by(optimizer)
-    objective = Objective(model, loss, data, parameters=parameters)
+    objective = Objective(model, loss, data, parameters=parameters, takes=takes, count=count)
     if isinstance(optimizer, Optimizer):  # a missing filter is found before the long work
         plan(optimizer, objective, gradient_norm=1.0)
 

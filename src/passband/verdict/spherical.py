@@ -23,6 +23,7 @@ from passband.errors import NotAFilterError, UnconvergedWarning
 from passband.filters import Filter
 from passband.operators import Hessian, LinearOperator
 from passband.problem import Objective
+from passband.problem.losses import Takes
 from passband.spectra import Spectrum, eigenvalues
 from passband.verdict.groups import group_of_each, is_preconditioned, plan
 from passband.verdict.tangent import Tangent, norm, places, scale_invariant
@@ -104,6 +105,8 @@ def spherical(
     each: bool = True,
     rtol: float = 1e-3,
     seed: int = 0,
+    takes: Takes = "auto",
+    count: Callable[[Any], float] | None = None,
 ) -> Spheres:
     """Return the curvature of a normalized network on the spheres of its scale-invariant weights.
 
@@ -125,6 +128,9 @@ def spherical(
         each: Measure each sphere by itself too; its sharpness is NaN otherwise.
         rtol: Relative accuracy asked.
         seed: Of the start vectors.
+        takes: How the loss is called, where the name of its first argument does not say it:
+            ``"output, target"`` or ``"model, batch"``.
+        count: What a batch counts, ``count(batch)``, where it is not its number of samples.
 
     Raises:
         NotAFilterError: The optimizer is preconditioned, or has no filter.
@@ -150,7 +156,7 @@ def spherical(
     References:
         Lyu, Li, Arora, arXiv 2206.07085; Arora, Li, Lyu, ICLR 2019.
     """
-    objective = Objective(model, loss, data)
+    objective = Objective(model, loss, data, takes=takes, count=count)
     names = scale_invariant(objective)
     if not names:
         raise ValueError(
