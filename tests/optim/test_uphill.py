@@ -328,10 +328,9 @@ def test_parameters_without_gradients_stay(make: Make) -> None:
     assert_close(frozen, torch.ones(2), rtol=0, atol=0)
 
 
-@ALL
-def test_a_sparse_gradient_is_refused(make: Make) -> None:
+def test_hessian_usam_refuses_sparse_gradients() -> None:
     table = nn.Embedding(4, 2, sparse=True)
-    optimizer = make(table.parameters())
+    optimizer = hessian(table.parameters())
 
     def closure() -> Tensor:
         loss = table(torch.tensor([1, 2])).square().sum()
@@ -339,7 +338,7 @@ def test_a_sparse_gradient_is_refused(make: Make) -> None:
         return loss
 
     before = table.weight.detach().clone()
-    with pytest.raises((TypeError, RuntimeError), match="sparse"):
+    with pytest.raises(TypeError, match="sparse"):
         optimizer.step(closure)
     assert_close(table.weight.detach(), before, rtol=0, atol=0)
 

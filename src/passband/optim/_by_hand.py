@@ -185,7 +185,7 @@ class ByHand(CheckedOptimizer):
         """Make one gradient infinite, so that a scaler lowers its scale."""
         grads = [p.grad for p in self._parameters() if p.grad is not None]
         for g in grads[:1]:
-            g.fill_(torch.inf)
+            (g._values() if g.is_sparse else g).fill_(torch.inf)  # noqa: SLF001
 
     @torch.no_grad()
     def _return(self) -> None:

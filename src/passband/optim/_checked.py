@@ -4,7 +4,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -50,6 +50,8 @@ class CheckedOptimizer(Optimizer, ABC):
     """
 
     skipped: int = 0
+    _takes_sparse: ClassVar[bool] = False
+    """Whether gradients of embeddings may be sparse."""
 
     @abstractmethod
     def _check(self, group: Group, *, starting: bool) -> None:
@@ -107,7 +109,8 @@ class CheckedOptimizer(Optimizer, ABC):
         for group in self.param_groups:
             params = [p for p in group["params"] if p.requires_grad and p.grad is not None]
             grads = [p.grad for p in params]
-            if any(g.layout is not torch.strided for g in grads):
+            known = {torch.strided, torch.sparse_coo} if self._takes_sparse else {torch.strided}
+            if any(g.layout not in known for g in grads):
                 raise TypeError(
                     f"{type(self).__name__} needs dense gradients; got a sparse one. "
                     "Build the embedding with `sparse=False`."

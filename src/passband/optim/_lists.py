@@ -28,7 +28,7 @@ Tensors = list[Tensor]
 def add_(xs: Tensors, ys: Tensors, *, alpha: float = 1, foreach: bool | None = None) -> None:
     """``x ← x + alpha y``."""
     xs, ys = shards(xs), shards(ys)
-    if foreach is not False:
+    if foreach is not False and not any(y.is_sparse for y in ys):
         _foreach_add_(xs, ys, alpha=alpha)
         return
     for x, y in zip(xs, ys, strict=True):
@@ -36,8 +36,11 @@ def add_(xs: Tensors, ys: Tensors, *, alpha: float = 1, foreach: bool | None = N
 
 
 def add(xs: Tensors, ys: Tensors, *, alpha: float = 1, foreach: bool | None = None) -> list[Tensor]:
-    """Return ``x + alpha y``."""
-    if foreach is not False:
+    """Return ``x + alpha y``, dense if either is."""
+    xs = [
+        x.to_dense() if x.is_sparse and not y.is_sparse else x for x, y in zip(xs, ys, strict=True)
+    ]
+    if foreach is not False and not any(y.is_sparse for y in ys):
         return list(_foreach_add(xs, ys, alpha=alpha))
     return [x.add(y, alpha=alpha) for x, y in zip(xs, ys, strict=True)]
 
@@ -81,7 +84,7 @@ def all_finite(xs: Tensors) -> bool:
         return True
     if any(map(is_sharded, xs)):
         return False  # their squares do not overflow
-    return all(bool(x.isfinite().all()) for x in xs)  # the squares may have overflowed
+    return all(bool(_values(x).isfinite().all()) for x in xs)  # the squares may have overflowed
 
 
 def norm(xs: Tensors) -> float:
@@ -89,14 +92,14 @@ def norm(xs: Tensors) -> float:
     length = math.hypot(*_norms(xs))
     if 1e-15 < length < 1e15 or any(map(is_sharded, xs)):
         return length
-    return math.hypot(*(torch.linalg.vector_norm(x.cpu().double()).item() for x in xs))
+    return math.hypot(*(torch.linalg.vector_norm(_values(x).cpu().double()).item() for x in xs))
 
 
 def _norms(xs: Tensors) -> list[float]:
     kinds: dict[tuple[torch.device, torch.dtype], list[Tensor]] = defaultdict(list)
     for x in xs:
         if not is_sharded(x):
-            kinds[x.device, x.dtype].append(x)
+            kinds[x.device, x.dtype].append(_values(x))
     if any(map(is_sharded, xs)):
         norms = [whole_norm([x for x in xs if is_sharded(x)])]
     else:
@@ -105,3 +108,13 @@ def _norms(xs: Tensors) -> list[float]:
         wide = torch.promote_types(dtype, torch.float32)  # squares overflow early in half precision
         norms += torch.stack(list(_foreach_norm(tensors, 2, dtype=wide))).tolist()
     return norms
+
+
+def _values(x: Tensor) -> Tensor:
+    """Return the entries that may not be zero."""
+    return x.coalesce().values() if x.is_sparse else x
+
+
+def dense(x: Tensor) -> Tensor:
+    """Return a tensor with all its zeros."""
+    return x.to_dense() if x.is_sparse else x

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from passband.optim._checked import Part, Way
-from passband.optim._lists import divide_, multiply_, norm
+from passband.optim._lists import dense, divide_, multiply_, norm
 
 _ORDINARY = (1e-15, 1e15)  # lengths whose reciprocal is a number in every precision
 
@@ -18,7 +18,7 @@ def normalized(parts: list[Part], *, adaptive: bool = False) -> Way:
     If ``adaptive``, it has length one in units of the parameters: ``p² v / ‖p v‖`` elementwise.
     """
     if adaptive:
-        parts = _copied(parts, lambda v, p: p * v)
+        parts = _copied(parts, lambda v, p: p * dense(v))
     length = norm([v for part in parts for v in part.vectors])
     if not math.isfinite(length):
         return Way(parts, factor=length)

@@ -90,7 +90,8 @@ class UphillOptimizer(ByHand):
                 where a gradient overflowed, in any pass. ``scaler.update()`` stays outside.
 
         Raises:
-            TypeError: The closure is missing or returns no tensor, or a gradient is sparse.
+            TypeError: The closure is missing or returns no tensor, or a gradient is sparse where
+                the method needs it dense: `HessianUSAM`, and coupled weight decay.
             ValueError: The loss is not one number, no parameter has a gradient, or an option of
                 a group was set to something senseless. Whatever is raised, by the closure too,
                 the weights are those before the step.

@@ -18,6 +18,8 @@ class UphillSGD(UphillOptimizer):
     the weights by ``1 − lr ω`` and leaves the gradient alone.
     """
 
+    _takes_sparse = True
+
     @override
     def _check(self, group: Group, *, starting: bool) -> None:
         check_sgd(group, starting=starting)
@@ -44,6 +46,19 @@ class UphillSGD(UphillOptimizer):
     def _gradient(self, closure: Closure) -> tuple[Tensor, list[Part]]:
         loss, parts = super()._gradient(closure)
         return loss, [_with_decay(p) if p.group["decay"] == "loss" else p for p in parts]
+
+    @override
+    def _gradients(self) -> list[Part]:
+        parts = super()._gradients()
+        for group, _, grads in parts:
+            decays = group["weight_decay"] and group["decay"] == "coupled"
+            if decays and any(g.is_sparse for g in grads):
+                raise TypeError(
+                    "coupled weight decay changes every weight, and a gradient is sparse. Build "
+                    "the embedding with `sparse=False`, give it a group without `weight_decay`, "
+                    "or use `decay='decoupled'`."
+                )
+        return parts
 
     @override
     def _descend(self, found: list[Part]) -> None:

@@ -70,6 +70,8 @@ class HessianUSAM(UphillSGD):
         Bolte, Le and Pauwels, arXiv 2510.09034.
     """
 
+    _takes_sparse = False
+
     def __init__(
         self,
         params: ParamsT,

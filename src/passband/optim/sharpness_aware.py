@@ -66,6 +66,8 @@ class SharpnessAware(UphillOptimizer):
         Foret et al., *Sharpness-aware minimization*, ICLR 2021, algorithm 1.
     """
 
+    _takes_sparse = True  # what cannot, says so itself
+
     base: Optimizer
     rho: float
     steps: int
