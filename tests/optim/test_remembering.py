@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings, strategies as st
+from stepping import growth
 from torch import Tensor, nn
 from torch.testing import assert_close
 
@@ -144,19 +145,12 @@ def test_edge_is_where_the_one_step_matrix_leaves_the_circle(
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_converges_inside_its_edge_and_diverges_outside(make: Make, momentum: float) -> None:
     edge = 0.25 * 2 * (1 + momentum) / 0.1
-    lam = edge * torch.tensor([0.99, 1.01], dtype=torch.float64)
-    p = torch.ones(2, dtype=torch.float64, requires_grad=True)
-    optimizer = make([p], 0.1, momentum, edge=edge)
 
-    sizes: list[Tensor] = []
-    for _ in range(800):
-        p.grad = lam * p.detach()
-        optimizer.step()
-        sizes.append(p.detach().abs())
+    def factor(lam: float) -> float:
+        return growth(lambda params: make(params, 0.1, momentum, edge=edge), lam)
 
-    early, late = torch.stack(sizes[300:500]).amax(0), torch.stack(sizes[600:]).amax(0)
-    assert late[0] < early[0] / 1.3
-    assert late[1] > early[1] * 1.3
+    assert factor(0.99 * edge) < 0.9995
+    assert factor(1.01 * edge) > 1.0005
 
 
 def mlp() -> tuple[nn.Module, Tensor, Tensor]:
