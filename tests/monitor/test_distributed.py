@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def on_two(what: str, folder: Path) -> list[dict[str, Any]]:
     return [torch.load(folder / f"found.{rank}", weights_only=False)[what] for rank in range(2)]
 
 
+@cache
 def alone() -> tuple[Monitor, torch.Tensor]:
     module = worker()
     model = module.network()
