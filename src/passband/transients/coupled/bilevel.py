@@ -45,12 +45,13 @@ def bilevel(outer: Player, inner: Player, *, steps: int, through: bool = True) -
 
     def step(state: Any) -> Any:
         x, y = (state[name]["variables"] for name in ("outer", "inner"))
-        after = follow(x, y)
+        fixed = None if through else follow(x, y)
 
-        def upper(x: Any) -> Tensor:
-            return outer.loss({"outer": x, "inner": follow(x, y) if through else after})
+        def upper(x: Any) -> tuple[Tensor, Any]:
+            after = follow(x, y) if through else fixed
+            return outer.loss({"outer": x, "inner": after}), after
 
-        g = grad(upper)(x)
+        g, after = grad(upper, has_aux=True)(x)
         if outer.weight_decay:
             g = pytree.tree_map(lambda g, x: g + outer.weight_decay * x, g, x)
         return {"outer": outer.move(state["outer"], g), "inner": {"variables": after}}
