@@ -31,7 +31,7 @@ def data() -> tuple[Tensor, Tensor]:
 
 def network() -> nn.Sequential:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2)).double()
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
 
 
 def train(model: nn.Module, monitor: Monitor, optimizer: torch.optim.Optimizer) -> None:
