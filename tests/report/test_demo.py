@@ -160,8 +160,9 @@ from passband.cli import demo, main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background
 six, filters = demo.demo_studies(quick=True)
-fewer = replace(six.training, images=60, patience=80, window=40, limit=200)
-shorter = replace(filters.training, train=120, test=60, epochs=1)
+small = {"images": 30, "side": 4, "hidden": (5,), "patience": 80, "window": 40, "limit": 120}
+fewer = replace(six.training, **small)
+shorter = replace(filters.training, train=60, test=20, side=4, hidden=(6,), epochs=1)
 smaller = replace(six, training=fewer), replace(filters, training=shorter)
 demo.demo_studies = lambda **_: smaller
 sys.exit(main(sys.argv[1:]))
