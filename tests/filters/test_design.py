@@ -1,6 +1,8 @@
 """From a wanted edge back to the option that gives it."""
 
+import math
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,6 +43,7 @@ from passband.filters import (
     UphillLoss,
     design,
 )
+from passband.filters.design import _by_root
 
 SETTINGS = settings(deadline=None, max_examples=10)
 FAMILIES: list[tuple[type[Filter], dict[str, Any]]] = [
@@ -183,3 +186,21 @@ def test_what_cannot_be_designed(
 def test_an_edge_is_a_positive_number(edge: float) -> None:
     with pytest.raises(ValueError, match="`edge` must be positive and finite"):
         design(SGD, edge=edge)
+
+
+def test_of_several_places_the_first_is_found() -> None:
+    """No known family has more than one, so the edges are drawn: 1 at 0.1, at 10 and at 1000."""
+
+    def made(value: float) -> Any:
+        turn = math.pi / 2 * (math.log10(max(value, 0.01)) + 2)
+        return SimpleNamespace(value=value, edge=2 ** math.cos(turn))
+
+    assert_allclose(_by_root(made, "rho", 1.0).value, 0.1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("place", [1.0, 4.0**-3, 4.0**5])
+def test_a_place_that_the_search_looks_at_is_returned_as_it_is(place: float) -> None:
+    def made(value: float) -> Any:
+        return SimpleNamespace(value=value, edge=place / value if value else math.inf)
+
+    assert _by_root(made, "rho", 1.0).value == place
