@@ -37,6 +37,16 @@ def run(out: Path, *options: str) -> int:
     return demo.main(["--out", str(out), "--jobs", "1", *options])
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a demonstration leaves behind; not to be changed."""
+    out = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        offer(patch, TINY)
+        assert run(out) == 0
+    return out
+
+
 def stamps(out: Path) -> dict[str, int]:
     found = (out / "records").glob("[!.]*/run.json")  # temporary folders begin with a dot
     return {path.parent.name: path.stat().st_mtime_ns for path in found}
@@ -59,10 +69,13 @@ def test_records_and_a_page_are_left_behind(
 
 
 def test_what_is_finished_is_kept_unless_forced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    finished: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     offer(monkeypatch, TINY)
-    run(tmp_path)
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     first = stamps(tmp_path)
     lost = next(iter(first))
 
@@ -96,10 +109,13 @@ def test_failed_runs_are_told_and_the_status_is_1(
 
 
 def test_the_report_is_drawn_again_from_the_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    finished: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     offer(monkeypatch, TINY)
-    run(tmp_path)
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     (tmp_path / "report.html").unlink()
     before = stamps(tmp_path)
 
@@ -113,10 +129,10 @@ def test_the_report_is_drawn_again_from_the_folder(
 
 
 def test_a_report_of_missing_runs_says_so_in_its_status(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, TINY)
-    run(tmp_path)
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "records" / next(iter(stamps(tmp_path))))
 
     assert report_command.main([str(tmp_path)]) == 1
