@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 from numpy import ndarray
 from numpy.testing import assert_allclose
 
+from passband.filters.crossings import polynomial_conditions
 from passband.filters.roots import LARGEST_DEGREE, real_roots
 
 SETTINGS = settings(deadline=None, max_examples=15)
@@ -90,3 +91,19 @@ def test_constants_have_no_root_and_zero_has_them_all() -> None:
 def test_a_degree_beyond_reach_is_said() -> None:
     with pytest.raises(ValueError, match=f"up to polynomial degree {LARGEST_DEGREE}"):
         real_roots(product([1.0]), degree=LARGEST_DEGREE + 1, scale=1.0)
+
+
+@pytest.mark.parametrize("b", [0.03, 0.7, 20.0])
+def test_beside_a_multiplier_that_is_always_one_the_others_are_seen_to_cross(b: float) -> None:
+    """M = [[1, μ], [0, 1 + μ (μ − b)]] has the multipliers 1 and 1 + μ (μ − b)."""
+
+    def change(mu: np.ndarray) -> np.ndarray:
+        E = np.zeros((len(mu), 2, 2))
+        E[:, 0, 1], E[:, 1, 1] = mu, mu * (mu - b)
+        return E
+
+    drift, *_ = polynomial_conditions(change, size=2, degree=2, scale=1.0)
+
+    assert drift.exit == "+1"
+    assert drift.zeros is not None
+    assert_allclose(drift.zeros, [0, b], rtol=1e-10)

@@ -79,7 +79,7 @@ def real_roots(
             return None
         coefficients = chebyshev_coefficients(values / np.where(size > 0, size, 1.0))
         rest = np.abs(coefficients[:, 1:]).sum(axis=1)
-        may_vanish = (np.abs(coefficients[:, 0]) <= rest * (1 + 1e-9)) & (size[:, 0] > 0)
+        may_vanish = np.abs(coefficients[:, 0]) <= rest * (1 + 1e-9)
         coarse = (np.abs(coefficients[:, -2:]).max(axis=1) > _RESOLVED) & (degree > _NODES)
         coarse = may_vanish & (coarse | _steep(values))
         for index in np.flatnonzero(may_vanish & ~coarse):
