@@ -189,7 +189,7 @@ def test_an_edge_is_a_positive_number(edge: float) -> None:
 
 
 def test_of_several_places_the_first_is_found() -> None:
-    """No known family has more than one, so the edges are drawn: 1 at 0.1, at 10 and at 1000."""
+    """No family we scanned has more than one, so the edges are drawn: 1 at 0.1, 10 and 1000."""
 
     def made(value: float) -> Any:
         turn = math.pi / 2 * (math.log10(max(value, 0.01)) + 2)
