@@ -27,12 +27,12 @@ from passband.filters.staged import LoopFilter
 class RMSprop(LoopFilter):
     r"""The filter of ``torch.optim.RMSprop``, and without momentum of Adagrad.
 
-    That of SGD in preconditioned curvature, ``2 (1 + μ) / η``. Weight decay is part of the
+    That of SGD in preconditioned curvature, ``2 (1 + β) / α``. Weight decay is part of the
     gradient that is preconditioned: have it in H.
 
     Args:
-        lr: Learning rate ``η > 0``.
-        momentum: Heavy ball ``μ`` on the preconditioned gradient.
+        lr: Learning rate ``α > 0``.
+        momentum: Heavy ball ``β`` on the preconditioned gradient.
 
     Example:
         >>> RMSprop(lr=0.01).edge
@@ -99,10 +99,10 @@ class Adam(_Averaged):
         \text{edge} = \frac{2\,(1 + \beta_1)}{(1 - \beta_1)\,\eta}
 
     Args:
-        lr: Learning rate ``η > 0``.
+        lr: Learning rate ``α > 0``.
         betas: Forgetting factors; the second only says how long P stays frozen.
         weight_decay: ``ω ≥ 0``. Coupled, it is part of the gradient that is preconditioned: have
-            it in H, so it does not appear here. Decoupled, it shrinks the weights by ``1 − ηω``.
+            it in H, so it does not appear here. Decoupled, it shrinks the weights by ``1 − αω``.
         decoupled: As in ``torch.optim.AdamW``.
 
     Example:

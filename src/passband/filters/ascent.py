@@ -22,7 +22,7 @@ class USAM(Uphill):
         \quad\text{(heavy ball, no decay).}
 
     Args:
-        lr: Learning rate ``η > 0``.
+        lr: Learning rate ``α > 0``.
         rho: Ascent step ``ρ``, in 1/curvature. Negative is extragradient.
         steps: Ascent steps ``k ≥ 1``; 2 is Two-step USAM. A step costs ``k + 1`` gradients.
         momentum: Heavy ball outside the perturbation.

@@ -28,15 +28,15 @@ from passband.filters.staged import CycleFilter, LoopFilter
 @final
 @dataclass(frozen=True, slots=True)
 class Lookahead(Filter):
-    r"""Lookahead: every k steps the slow weights move a part α of the way to the fast ones.
+    r"""Lookahead: every k steps the slow weights move a part ζ of the way to the fast ones.
 
-    Over gradient descent ``M(λ) = 1 − α + α (1 − ηλ)ᵏ``, a wider passband. Over momentum there is
+    Over gradient descent ``M(λ) = 1 − ζ + ζ (1 − αλ)ᵏ``, a wider passband. Over momentum there is
     no such rule: **the edge can drop, and islands appear.** Compute it.
 
     Args:
         base: The fast optimizer.
         k: Steps of it between two meetings.
-        alpha: Part ``0 < α ≤ 1`` of the way.
+        alpha: Part ``0 < ζ ≤ 1`` of the way.
         reset: Whether buffers are emptied at a meeting; by default they are kept.
 
     Example:
@@ -103,7 +103,7 @@ class Lookahead(Filter):
     def _passband(self) -> Passband:
         base, fast = self.base, Cycle.of(self.base.stages, scaled=True)
         if isinstance(base, LoopFilter) and len(base.loop.b) == 1 and not base.loop.D.any():
-            # without memory, M = 1 − α + α (1 − ηh)ᵏ: descent on what k steps take away
+            # without memory, M = 1 − ζ + ζ (1 − αh)ᵏ: descent on what k steps take away
             taken_away = Contraction(float(-base.loop.b @ base.loop.c), self.k)
             outer = sgd_loop(lr=self.alpha).admissible()
             return chain(base.response, taken_away).preimage(outer)
@@ -176,10 +176,10 @@ class ScheduleFree(LoopFilter):
         \text{edge} = \frac{2\,(2 - c)}{\eta\,\bigl((2 - c)(1 - \beta) + c\beta\bigr)}
         \;\longrightarrow\; \frac{2}{\eta\,(1 - \beta)} \quad (c \to 0)
 
-    The gradient is taken at ``y = (1 − β) z + β x``; ``z ← z − η g``; ``x ← (1 − c) x + c z``.
+    The gradient is taken at ``y = (1 − β) z + β x``; ``z ← z − α g``; ``x ← (1 − c) x + c z``.
 
     Args:
-        lr: Learning rate ``η > 0``.
+        lr: Learning rate ``α > 0``.
         momentum: Interpolation ``β``.
         averaging: Weight ``0 < c ≤ 1`` of the newest z in x, ``1/k`` at step k; by default that
             of step 1000.

@@ -122,7 +122,7 @@ class Filter(ABC):
     def gain(self) -> float:
         """Speed ``c₁`` of flat modes: the slow multiplier is ``1 − c₁ λ + O(λ²)`` a step.
 
-        ``η`` for gradient descent, ``η / (1 − μ)`` with momentum. Compare edges at equal gain
+        ``α`` for gradient descent, ``α / (1 − β)`` with momentum. Compare edges at equal gain
         only. With weight decay λ is counted from the curvature at which modes stand still, so
         coupled decay does not change it. NaN where the slow multiplier is not simple there
         (momentum 1) or flat modes are not let through.
@@ -134,7 +134,7 @@ class Filter(ABC):
     def kappa(self) -> float:
         """The κ in ``log z = −c₁ (λ + κ λ² + …)`` of the slow multiplier z.
 
-        On smooth stretches the optimizer follows ``f + (κ/2) ‖∇f‖²``: ``η/2`` for gradient
+        On smooth stretches the optimizer follows ``f + (κ/2) ‖∇f‖²``: ``α/2`` for gradient
         descent, negative for methods that un-regularize. NaN where `gain` is.
         """
         z0, z1, z2 = self._slow()
@@ -161,7 +161,7 @@ class Filter(ABC):
     def rotation_edge(self) -> float:
         """Largest ω such that all imaginary curvatures ``±iω'``, ``ω' ≤ ω``, are admitted.
 
-        They are the rotations of games: 0 for gradient descent, ``1/η`` for extragradient. NaN
+        They are the rotations of games: 0 for gradient descent, ``1/α`` for extragradient. NaN
         where ``M(λ)`` is no polynomial or is only measured. Tens of milliseconds.
         """
         if not self.stages:
@@ -175,7 +175,7 @@ class Filter(ABC):
 
         Noise is white from batch to batch; gradients of one step share their batch. Averaged over
         the steps of a period. Infinite where nothing is stationary, NaN for filters that were
-        only measured. Gradient descent has ``η / (λ (2 − ηλ))``.
+        only measured. Gradient descent has ``α / (λ (2 − αλ))``.
 
         Args:
             lam: Curvatures, any shape; real.
@@ -195,7 +195,7 @@ class Filter(ABC):
 
         Where the deterministic edge assumes the full gradient, here the curvature of a batch is
         Gaussian around λ with standard deviation ``ratio · λ``, independent from batch to batch.
-        Heavy ball has ``2 (1 − μ²) / (η ((1 − μ) + ratio² (1 + μ)))``. A one-direction model.
+        Heavy ball has ``2 (1 − β²) / (α ((1 − β) + ratio² (1 + β)))``. A one-direction model.
 
         Args:
             ratio: Standard deviation over mean of a batch's curvature, ``≥ 0``; ``√((n − B) /
@@ -219,7 +219,7 @@ class Filter(ABC):
         """Return how far powers of ``M(λ)`` rise, and a bracket of the Kreiss constant.
 
         Norms depend on coordinates. These are displacements: positions as they are, stored
-        gradients times ``lr``. In them heavy ball rises to ``√5 √((1+μ)² + μ²) / (1 − μ)`` at the
+        gradients times ``lr``. In them heavy ball rises to ``√5 √((1+β)² + β²) / (1 − β)`` at the
         end of its passband, 47 at momentum 0.9.
 
         Args:

@@ -24,7 +24,7 @@ from passband.filters.staged import LoopFilter
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delayed(LoopFilter):
-    r"""Gradient descent with gradients that are d steps old: ``θ ← θ − η ∇f(θ₋ᵈ)``.
+    r"""Gradient descent with gradients that are d steps old: ``θ ← θ − α ∇f(θ₋ᵈ)``.
 
     .. math::
         \text{admissible} = \Bigl[0,\ \frac2\eta \sin\frac{\pi}{2\,(2d + 1)}\Bigr]
@@ -32,7 +32,7 @@ class Delayed(LoopFilter):
     The mode at the edge rotates, by ``π / (2d + 1)`` a step.
 
     Args:
-        lr: Learning rate ``η > 0``.
+        lr: Learning rate ``α > 0``.
         delay: Age ``d ≥ 0`` of a gradient in steps: asynchronous workers, pipeline stages.
 
     Example:
@@ -65,10 +65,10 @@ class EF21(LoopFilter):
     .. math::
         \text{admissible} = [0,\ 2\,(2 - c) / (\eta\,c)]
 
-    Workers send c times the change of their gradient: averaged momentum with ``μ = 1 − c``.
+    Workers send c times the change of their gradient: averaged momentum with ``β = 1 − c``.
 
     Args:
-        lr: Learning rate ``η > 0``.
+        lr: Learning rate ``α > 0``.
         compression: Fraction ``0 < c ≤ 1`` that is sent; 1 is no compression.
 
     Example:
@@ -105,13 +105,13 @@ class LocalSGD(LoopFilter):
         M = \begin{pmatrix} 1 - \eta_o (1 + \mu_o)\,\sigma & -\eta_o \mu_o^2 \\
                             \sigma & \mu_o \end{pmatrix}
 
-    A transition is one outer step. An even K has an island that ends at ``2/η``.
+    A transition is one outer step. An even K has an island that ends at ``2/α``.
 
     Args:
-        lr: Learning rate ``η > 0`` of the local steps.
+        lr: Learning rate ``α > 0`` of the local steps.
         steps: Local steps ``K ≥ 1``.
-        outer_lr: Outer learning rate ``η_o``; 1 without outer momentum is plain averaging.
-        outer_momentum: Outer Nesterov momentum ``μ_o``.
+        outer_lr: Outer learning rate ``α_o``; 1 without outer momentum is plain averaging.
+        outer_momentum: Outer Nesterov momentum ``β_o``.
 
     Example:
         >>> print(LocalSGD(lr=0.04, steps=4, outer_lr=1.6, outer_momentum=0.8).passband())

@@ -19,15 +19,15 @@ from passband.filters.staged import LoopFilter
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extragradient(LoopFilter):
-    r"""Gradient where a plain step would lead: ``θ ← θ − η ∇f(θ − η ∇f(θ))``.
+    r"""Gradient where a plain step would lead: ``θ ← θ − α ∇f(θ − α ∇f(θ))``.
 
     .. math::
         M(\lambda) = 1 - \eta\lambda\,(1 - \eta\lambda), \qquad \text{admissible} = [0,\ 1/\eta]
 
-    USAM with ``ρ = −η``. Rotations ``λ = ±iω`` are damped up to ``ηω = 1``. Two gradients a step.
+    USAM with ``ρ = −α``. Rotations ``λ = ±iω`` are damped up to ``αω = 1``. Two gradients a step.
 
     Args:
-        lr: Learning rate ``η > 0`` of both steps.
+        lr: Learning rate ``α > 0`` of both steps.
 
     Example:
         >>> Extragradient(lr=0.1).edge
@@ -56,15 +56,15 @@ class Extragradient(LoopFilter):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimistic(LoopFilter):
-    r"""Optimistic descent: ``θ ← θ − (η + s) g + s g₋₁``.
+    r"""Optimistic descent: ``θ ← θ − (α + s) g + s g₋₁``.
 
     .. math::
         \text{admissible} = [0,\ 2 / (\eta + 2s)], \qquad s \ge 0.
 
-    With ``s = η``, the classical case, rotations ``λ = ±iω`` are damped up to ``ηω = 1/√3``.
+    With ``s = α``, the classical case, rotations ``λ = ±iω`` are damped up to ``αω = 1/√3``.
 
     Args:
-        lr: Learning rate ``η > 0``.
+        lr: Learning rate ``α > 0``.
         strength: ``s``, how much of the last change of the gradient is anticipated.
 
     Example:
@@ -96,7 +96,7 @@ class Optimistic(LoopFilter):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proximal(LoopFilter):
-    r"""The implicit step ``θ ← θ − η ∇f(θ_next)``, also called proximal point.
+    r"""The implicit step ``θ ← θ − α ∇f(θ_next)``, also called proximal point.
 
     .. math::
         M(\lambda) = 1 / (1 + \eta\lambda), \qquad
@@ -106,7 +106,7 @@ class Proximal(LoopFilter):
     up to the inner solver: `gradients_per_step` and `mean_square_edge` are NaN.
 
     Args:
-        lr: Step ``η > 0``.
+        lr: Step ``α > 0``.
 
     Example:
         >>> print(Proximal(lr=0.1).passband())

@@ -97,7 +97,7 @@ class DerivativeAction(_Memory):
     negative strength is stale ascent, which raises the edge, up to a point.
 
     Args:
-        lr: Learning rate ``η > 0``.
+        lr: Learning rate ``α > 0``.
         strength: ``s``, in 1/curvature; ``1/E − 1/C`` for an edge of E.
         momentum: Heavy ball on x.
         weight_decay: ``ω ≥ 0``, added to the gradient, so to every curvature.
@@ -125,7 +125,7 @@ class Secant(_Memory):
     With more momentum a pair of multipliers leaves first and the edge is lower than that.
 
     Args:
-        lr: Learning rate ``η > 0``.
+        lr: Learning rate ``α > 0``.
         strength: ``r``, in 1/curvature.
         momentum: Heavy ball on x.
         weight_decay: ``ω ≥ 0``, added to the gradient, so to every curvature.
@@ -151,7 +151,7 @@ class Parity(_Memory):
         \quad 0 \le \mu \le 0.41,\ r \ge 0.
 
     Args:
-        lr: Learning rate ``η > 0``.
+        lr: Learning rate ``α > 0``.
         strength: ``r``, in 1/curvature.
         momentum: Heavy ball on x.
         weight_decay: ``ω ≥ 0``, added to the gradient, so to every curvature.
@@ -197,12 +197,12 @@ class ExtrapolatedNesterov(LoopFilter):
     .. math::
         \text{admissible} = [0,\ 2\,(1 + \mu) / (\eta\,(1 + 2c))], \qquad 0 \le \mu < 1,\ c \ge 0.
 
-    ``c = 0`` is heavy ball, ``c = μ`` Nesterov; beyond, an even lower edge for one gradient and no
+    ``c = 0`` is heavy ball, ``c = β`` Nesterov; beyond, an even lower edge for one gradient and no
     further memory. The parameter of the optimizer is the gradient point.
 
     Args:
-        lr: Learning rate ``η > 0``.
-        momentum: ``μ``, which carries the previous move over.
+        lr: Learning rate ``α > 0``.
+        momentum: ``β``, which carries the previous move over.
         extrapolation: ``c``, how many previous moves ahead the gradient is taken.
         weight_decay: ``ω ≥ 0``, added to the gradient, so to every curvature.
 
@@ -246,12 +246,12 @@ class QHM(LoopFilter):
     .. math::
         \text{edge} = \frac{2\,(1 + \mu)}{\eta\,(1 + \mu - 2\nu\mu)} \quad (0 \le \nu \le 1)
 
-    ``ν = 0`` is gradient descent, ``ν = 1`` averaged momentum. The average forgets by ``μ`` and
-    takes ``1 − μ`` of the gradient, so the gain is η whatever μ.
+    ``ν = 0`` is gradient descent, ``ν = 1`` averaged momentum. The average forgets by ``β`` and
+    takes ``1 − β`` of the gradient, so the gain is α whatever β.
 
     Args:
-        lr: Learning rate ``η > 0``.
-        momentum: Decay ``μ`` of the average.
+        lr: Learning rate ``α > 0``.
+        momentum: Decay ``β`` of the average.
         nu: Weight ``ν`` of the average in the step.
 
     Example:

@@ -65,7 +65,7 @@ class Decay(Response):
 @final
 @dataclass(frozen=True, slots=True)
 class Contraction(Response):
-    """What k steps of gradient descent take away: ``h(λ) = 1 − (1 − ηλ)ᵏ``."""
+    """What k steps of gradient descent take away: ``h(λ) = 1 − (1 − αλ)ᵏ``."""
 
     lr: float
     steps: int
@@ -100,7 +100,7 @@ class Contraction(Response):
 @final
 @dataclass(frozen=True, slots=True)
 class Implicit(Response):
-    """Gradient at the weights after the step: ``h(λ) = λ / (1 + ηλ)``, with a pole at ``−1/η``."""
+    """Gradient at the weights after the step: ``h(λ) = λ / (1 + αλ)``, with a pole at ``−1/α``."""
 
     lr: float
 

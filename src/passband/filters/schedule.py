@@ -101,11 +101,11 @@ class PeriodicAscent(_Sometimes):
     .. math::
         M(\lambda) = (1 - \eta\lambda)^{p-1}\,(1 - \eta\lambda - \eta\rho\lambda^2)
 
-    A bad idea: ``M(1/η) = 0`` for every ρ, so there is no guarantee below ``1/η``; islands occur
+    A bad idea: ``M(1/α) = 0`` for every ρ, so there is no guarantee below ``1/α``; islands occur
     and the edge jumps as ρ grows. A transition is p steps.
 
     Args:
-        lr: Learning rate ``η > 0``.
+        lr: Learning rate ``α > 0``.
         rho: Ascent step ``ρ``.
         every: Period ``p ≥ 1``.
         momentum: Heavy ball.
@@ -130,7 +130,7 @@ class HeldAscent(_Sometimes):
     .. math::
         M(\lambda) = (1 - \eta\lambda)^p\,(1 + \rho\lambda) - \rho\lambda
 
-    An odd p admits an interval, an even one always an island that ends at ``2/η``; both leak.
+    An odd p admits an interval, an even one always an island that ends at ``2/α``; both leak.
     ``1 + 1/p`` gradients a step. A transition is p steps. Arguments as in `PeriodicAscent`.
 
     Example:

@@ -33,13 +33,13 @@ class SGD(LoopFilter):
         \qquad \text{stable for } 0 < \lambda < 2\,(1 + \mu) / \eta.
 
     Args:
-        lr: Learning rate ``η > 0``.
-        momentum: Momentum factor ``μ``. Any sign, since games use negative ones; beyond ±1
+        lr: Learning rate ``α > 0``.
+        momentum: Momentum factor ``β``. Any sign, since games use negative ones; beyond ±1
             the passband is empty or excludes 0.
         dampening: Fraction of the gradient kept out of the buffer. Needs momentum.
         nesterov: Look ahead along the buffer. Needs momentum and no dampening.
         weight_decay: ``ω ≥ 0``, added to every curvature as in torch.
-        decay: ``"decoupled"`` shrinks the weights by ``1 − ηω`` a step instead, as AdamW does;
+        decay: ``"decoupled"`` shrinks the weights by ``1 − αω`` a step instead, as AdamW does;
             ``"loss"`` is the same as ``"coupled"`` here, see `USAM`.
 
     Raises:

@@ -100,7 +100,7 @@ def batch_sharpness(
     """Return the curvature that mini-batches see along their own gradients.
 
     ``E[gᵦᵀ Hᵦ gᵦ] / E[‖gᵦ‖²]``, or the mean of the ratios: papers differ, so say which one is
-    shown. Small-batch SGD is reported to settle where it is near ``2 / η``.
+    shown. Small-batch SGD is reported to settle where it is near ``2 / α``.
 
     Args:
         gradients: Gradients of m batches, shape ``(m, n)``.

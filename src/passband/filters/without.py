@@ -13,7 +13,7 @@ WITHOUT_FILTER: Mapping[str, str] = MappingProxyType(
     {
         "normalized SAM": (
             "the ascent is divided by the gradient norm, so it is not linear near a minimum: on a "
-            "quadratic it ends in a cycle of amplitude ηλρ / (2 − ηλ), and strict saddles attract "
+            "quadratic it ends in a cycle of amplitude αλρ / (2 − αλ), and strict saddles attract "
             "within ρ. Freeze it at a gradient norm, `filters.SAM(gradient_norm=...)`, or use "
             "USAM, which does not normalize."
         ),
