@@ -35,6 +35,8 @@ for scale in scales:
 figure, axes = plt.subplots(layout="constrained")
 axes.loglog(scales, hessian, "o-", label="largest eigenvalue of the Hessian")
 axes.loglog(scales, sphere, "s-", label="spherical sharpness")
+axes.set_xticks(scales, labels=[f"{scale:g}" for scale in scales])
+axes.set_xticks([], minor=True)
 axes.set(xlabel="scale of the first weight; the function is the same", ylabel="curvature")
 _ = axes.legend()
 
