@@ -36,7 +36,7 @@ def watch(make) -> pb.Monitor:
 
 
 runs = {
-    "gradient descent": watch(lambda p: torch.optim.SGD(p, lr=0.2)),
+    "gradient descent": watch(lambda p: torch.optim.SGD(p, lr=0.25)),
     "USAM": watch(lambda p: pb.optim.USAM(p, lr=0.2, rho=0.05)),
 }
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
@@ -54,5 +54,6 @@ for name, monitor in runs.items():
         print(f"{name}, step {event.step}: {event.message}")
 
 # %%
-# This is a full batch. With small ones the sharpness stays below the edge, and
-# ``Monitor(batch=...)`` has the ratio that counts there.
+# Sharpening stops where the loss is fitted, too: with ``lr=0.2`` gradient descent comes to rest at a
+# minimum just below its edge, and the ratio says so. This is a full batch. With small ones the
+# sharpness stays below the edge, and ``Monitor(batch=...)`` has the ratio that counts there.

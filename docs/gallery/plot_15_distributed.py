@@ -15,7 +15,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 
-example = Path("../../examples/distributed_spectrum.py").resolve()
+here = Path.cwd()
+house = next(folder for folder in (here, *here.parents) if (folder / "examples").is_dir())
+example = house / "examples" / "distributed_spectrum.py"
 values, errors = {}, {}
 with tempfile.TemporaryDirectory() as folder:
     started = {

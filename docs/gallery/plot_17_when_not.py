@@ -16,8 +16,8 @@ faster = filters.SGD(lr=2 * 1.9 / usam.edge, momentum=0.9)
 print(usam, faster, sep="\n\n")
 
 # %%
-# Both admit the same minima. Plain SGD is faster in flat directions and costs half. Curves bend where
-# modes begin to swing: from there every one shrinks by √momentum a step, whatever its curvature.
+# Both admit the same minima. Plain SGD is faster in flat directions and costs half. A curve bends
+# where modes begin to swing (SGD's left of the figure): beyond, every one shrinks by √momentum a step.
 
 spectrum = usam.edge * np.geomspace(1e-3, 0.9, 30)
 figure, axes = plt.subplots(layout="constrained")
