@@ -132,15 +132,7 @@ def cases(
     far = optim.USAM(params, LR, RHO, steps=2, momentum=MOMENTUM)
     climb = by_hand(problem, problem.two_gradients)
     yield "Two-step USAM", stepped(far), [gradient] * 3, climb
-    if importlib.util.find_spec("pytorch_optimizer") is not None:
-        from pytorch_optimizer import SAM
-
-        peer: Any = SAM(params, torch.optim.SGD, rho=RHO, lr=LR, momentum=MOMENTUM)
-
-        def theirs() -> None:  # the first gradient is left to the user
-            problem.closure()
-            peer.step(problem.closure)
-
+    if theirs := peer(problem):
         yield "pytorch-optimizer SAM", theirs, [gradient] * 2, two
     exact = optim.HessianUSAM(params, LR, RHO, momentum=MOMENTUM)
     yield "HessianUSAM", stepped(exact), [gradient, product], hessian
@@ -150,6 +142,21 @@ def cases(
     yield "ExtrapolatedSGD", stepped(ahead), [gradient], one
     bent = optim.SecantSGD(params, LR, LR, momentum=MOMENTUM)
     yield "SecantSGD", stepped(bent), [gradient], one
+
+
+def peer(problem: Problem) -> Callable[[], object] | None:
+    """A step of pytorch-optimizer's SAM, if it is installed."""
+    if importlib.util.find_spec("pytorch_optimizer") is None:
+        return None
+    from pytorch_optimizer import SAM
+
+    theirs: Any = SAM(problem.params, torch.optim.SGD, rho=RHO, lr=LR, momentum=MOMENTUM)
+
+    def step() -> None:  # the first gradient is left to the user
+        problem.closure()
+        theirs.step(problem.closure)
+
+    return step
 
 
 def in_turn(*runs: Callable[[], object]) -> Callable[[], None]:
@@ -215,6 +222,25 @@ def compare(workload: str, problem: Problem, given: argparse.Namespace) -> None:
                 statistics.median(column) for column in zip(*rounds, strict=True)
             )
             print(f"{name:22}{mine * 1e3:9.2f}{charged:13.3f}{loop:11.3f}")
+        face_to_face(problem, repeats, given)
+
+
+def face_to_face(problem: Problem, repeats: int, given: argparse.Namespace) -> None:
+    """Print the time of our SAM over that of the peer's, step by step in turn."""
+    theirs = peer(problem)
+    if theirs is None:
+        return
+    optimizer = optim.SAM(problem.params, LR, RHO, momentum=MOMENTUM)
+    ratios: list[float] = []
+    for i in range(3 * given.rounds + 2):
+        mine, other = lambda: optimizer.step(problem.closure), theirs
+        pair = [seconds(run, repeats, given.device) for run in (mine, other)[:: 1 - 2 * (i % 2)]]
+        if i >= 2:
+            ratios.append((pair[0] / pair[1]) ** (1 - 2 * (i % 2)))
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    print(
+        f"SAM over pytorch-optimizer's: {middle:.3f}, half of the rounds in {low:.3f} to {high:.3f}"
+    )
 
 
 if __name__ == "__main__":
