@@ -83,12 +83,16 @@ def test_passes_that_differ() -> None:
     strange = found(model, optimizer, spectrum=False)
     optimizer.attach(model, same_randomness=True)
     attached = found(model, optimizer, spectrum=False)
+    adam = optim.SharpnessAware(torch.optim.AdamW(model.parameters()), rho=0.1)
+    adam.attach(model)
+    divided = found(model, adam, spectrum=False)
     model.eval()
 
     assert strange["batch norm"].startswith("warning")
     assert "same_randomness=True" in strange["dropout"]
     assert attached["batch norm"].startswith("note")
     assert attached["dropout"].startswith("note")
+    assert "Judge in this mode" in divided["batch norm"]
     assert found(model, optimizer, spectrum=False) == {}
 
 
@@ -148,9 +152,11 @@ def test_sparse_gradients_and_compiled_models() -> None:
     compiled: Any = torch.compile(network(), backend="eager")
     hessian = optim.HessianUSAM(compiled.parameters(), 0.1, 0.1)
 
-    text = found(model, optim.USAM(model.parameters(), 0.1, 0.1), data=data, spectrum=False)
+    refuses = found(model, optim.SecantSGD(model.parameters(), 0.1, 0.1), data=data, spectrum=False)
+    takes = found(model, optim.USAM(model.parameters(), 0.1, 0.1), data=data, spectrum=False)
 
-    assert text["sparse gradients"].startswith("problem")
+    assert refuses["sparse gradients"].startswith("problem")
+    assert "sparse gradients" not in takes
     assert "second derivative" in found(compiled, hessian, spectrum=False)["compiled model"]
 
 

@@ -10,6 +10,8 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
 
 from passband.checkup.diagnosis import Finding
+from passband.optim import SharpnessAware
+from passband.optim._checked import CheckedOptimizer
 from passband.optim._uphill import UphillOptimizer
 
 
@@ -70,9 +72,10 @@ def check_modes(model: nn.Module, optimizer: Optimizer) -> Iterator[Finding]:
             + (", and every pass of a step updates the statistics." if uphill else "."),
             remedy="Call `optimizer.attach(model)`, and statistics count once."
             if uphill and not attached
-            else "Judge in `eval()` mode, or with the batch size of training. For Adam-like "
-            "optimizers judge in train mode: a bias in front of a normalization has a second "
-            "moment of nearly zero.",
+            else "Judge in this mode: a bias in front of a normalization has a second moment of "
+            "nearly zero, which counts in `eval()`."
+            if _divides_by_moments(optimizer)
+            else "Judge in `eval()` mode, or with the batch size of training.",
         )
     dropouts = [
         n for n, m in model.named_modules() if isinstance(m, _DropoutNd) and m.training and m.p > 0
@@ -89,6 +92,11 @@ def check_modes(model: nn.Module, optimizer: Optimizer) -> Iterator[Finding]:
         )
 
 
+def _divides_by_moments(optimizer: Optimizer) -> bool:
+    inner = optimizer.base if isinstance(optimizer, SharpnessAware) else optimizer
+    return isinstance(inner, torch.optim.Adam | torch.optim.NAdam | torch.optim.RMSprop)
+
+
 def check_layers(model: nn.Module, optimizer: Optimizer) -> Iterator[Finding]:
     """Look for layers that an optimizer or a Hessian product cannot do with."""
     sparse = [
@@ -96,8 +104,7 @@ def check_layers(model: nn.Module, optimizer: Optimizer) -> Iterator[Finding]:
         for n, m in model.named_modules()
         if isinstance(m, nn.Embedding | nn.EmbeddingBag) and m.sparse
     ]
-    ours = type(optimizer).__module__.startswith("passband.")
-    if sparse and ours:
+    if sparse and isinstance(optimizer, CheckedOptimizer) and not optimizer.takes_sparse:
         yield Finding(
             severity="problem",
             about="sparse gradients",

@@ -50,7 +50,7 @@ class CheckedOptimizer(Optimizer, ABC):
     """
 
     skipped: int = 0
-    _takes_sparse: ClassVar[bool] = False
+    takes_sparse: ClassVar[bool] = False
     """Whether gradients of embeddings may be sparse."""
 
     @abstractmethod
@@ -109,7 +109,7 @@ class CheckedOptimizer(Optimizer, ABC):
         for group in self.param_groups:
             params = [p for p in group["params"] if p.requires_grad and p.grad is not None]
             grads = [p.grad for p in params]
-            known = {torch.strided, torch.sparse_coo} if self._takes_sparse else {torch.strided}
+            known = {torch.strided, torch.sparse_coo} if self.takes_sparse else {torch.strided}
             if any(g.layout not in known for g in grads):
                 raise TypeError(
                     f"{type(self).__name__} needs dense gradients; got a sparse one. "

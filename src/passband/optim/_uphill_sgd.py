@@ -18,7 +18,7 @@ class UphillSGD(UphillOptimizer):
     the weights by ``1 − lr ω`` and leaves the gradient alone.
     """
 
-    _takes_sparse = True
+    takes_sparse = True
 
     @override
     def _check(self, group: Group, *, starting: bool) -> None:

@@ -70,7 +70,7 @@ class HessianUSAM(UphillSGD):
         Bolte, Le and Pauwels, arXiv 2510.09034.
     """
 
-    _takes_sparse = False
+    takes_sparse = False
 
     def __init__(
         self,

@@ -66,7 +66,7 @@ class SharpnessAware(UphillOptimizer):
         Foret et al., *Sharpness-aware minimization*, ICLR 2021, algorithm 1.
     """
 
-    _takes_sparse = True  # what cannot, says so itself
+    takes_sparse = True  # what cannot, says so itself
 
     base: Optimizer
     rho: float
