@@ -31,7 +31,10 @@ TOOLS: dict[str, tuple[str, spectra.Eigenvalues]] = {
     "pyhessian": ("pyhessian", spectra.pyhessian),
 }
 OF_SPECTRA = ("repeated", "uneven", "attention", "attention_by_hand", "forwards", "traces")
-OF_OPTIMIZERS = ("one_call", "resumed", "failed", "scaled", "statistics")
+OF_OPTIMIZERS = (
+    *("one_call", "resumed", "failed", "scaled", "statistics", "statistics_by_hand", "sparse"),
+    "held",
+)
 
 
 def answered(check: Callable[[Any], str], tool: Any) -> str:

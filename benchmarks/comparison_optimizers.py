@@ -4,6 +4,7 @@ import contextlib
 import copy
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -120,6 +121,59 @@ def statistics(make: Make) -> str:
         closure()  # they want a first gradient
     optimizer.step(closure)
     return str(int(norm.num_batches_tracked or 0))
+
+
+def statistics_by_hand(make: Make) -> str:
+    """The same through ``first_step`` and ``second_step``."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 4), norm := nn.BatchNorm1d(4), nn.Linear(4, 2))
+    optimizer = make(model)
+    if make is sharpness_aware:
+        optimizer.attach(model)
+    two_steps(optimizer, model)
+    return str(int(norm.num_batches_tracked or 0))
+
+
+def sparse(make: Make) -> str:
+    """One step with sparse gradients of an embedding: that with dense ones?"""
+    weights: list[Tensor] = []
+    for is_sparse in (True, False):
+        torch.manual_seed(0)
+        table = nn.Embedding(9, 4, sparse=is_sparse)
+        optimizer = make(table)
+        for step in (optimizer.first_step, optimizer.second_step):
+            table(torch.tensor([1, 1, 3])).square().sum().backward()
+            step(zero_grad=True)
+        weights.append(table.weight.detach())
+    return "yes" if torch.allclose(*weights) else "another step"
+
+
+def held(make: Make) -> str:
+    """Most that a step holds beside weights and momentum, in sizes of the parameters (Linux)."""
+    model, x = nn.Linear(4000, 4000), torch.randn(2, 4000)
+    optimizer = make(model)
+
+    def closure() -> Tensor:
+        model.zero_grad()
+        (loss := model(x).square().mean()).backward()
+        return loss
+
+    def step() -> None:
+        if make is not sharpness_aware:
+            closure()  # they want a first gradient
+        optimizer.step(closure)
+
+    step()  # momentum
+    model.zero_grad()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = memory("VmRSS")
+    step()
+    return f"{(memory('VmHWM') - before) / sum(p.nbytes for p in model.parameters()):.1f}"
+
+
+def memory(what: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(what)).split()[1])
 
 
 def sharpness_aware(model: nn.Module) -> Any:
