@@ -96,7 +96,7 @@ class Adam(_Averaged):
     r"""The filter of ``torch.optim.Adam`` with frozen P.
 
     .. math::
-        \text{edge} = \frac{2\,(1 + \beta_1)}{(1 - \beta_1)\,\eta}
+        \text{edge} = \frac{2\,(1 + \beta_1)}{(1 - \beta_1)\,\alpha}
 
     Args:
         lr: Learning rate ``α > 0``.
@@ -121,7 +121,7 @@ class AdamW(_Averaged):
     r"""The filter of ``torch.optim.AdamW`` with frozen P.
 
     .. math::
-        -\omega \le \lambda \le \frac{1 + \beta_1}{1 - \beta_1} \left(\frac2\eta - \omega\right)
+        -\omega \le \lambda \le \frac{1 + \beta_1}{1 - \beta_1} \left(\frac2\alpha - \omega\right)
 
     Arguments as in `Adam`, with torch's default decay.
 
@@ -143,7 +143,7 @@ class NAdam(_Averaged):
     r"""The filter of ``torch.optim.NAdam`` with frozen P, once its momentum has warmed up.
 
     .. math::
-        \text{edge} = \frac{2\,(1 + \beta_1)}{(1 - \beta_1)\,(1 + 2\beta_1)\,\eta}
+        \text{edge} = \frac{2\,(1 + \beta_1)}{(1 - \beta_1)\,(1 + 2\beta_1)\,\alpha}
 
     Arguments as in `Adam`.
 

@@ -18,7 +18,7 @@ class USAM(Uphill):
 
     .. math::
         h(\lambda) = \lambda\,(1 + \rho\lambda)^k, \qquad
-        \text{admissible} \iff 0 \le h(\lambda) \le 2\,(1 + \mu) / \eta
+        \text{admissible} \iff 0 \le h(\lambda) \le 2\,(1 + \beta) / \alpha
         \quad\text{(heavy ball, no decay).}
 
     Args:

@@ -173,8 +173,8 @@ class ScheduleFree(LoopFilter):
     r"""Schedule-Free SGD, its averaging weight frozen.
 
     .. math::
-        \text{edge} = \frac{2\,(2 - c)}{\eta\,\bigl((2 - c)(1 - \beta) + c\beta\bigr)}
-        \;\longrightarrow\; \frac{2}{\eta\,(1 - \beta)} \quad (c \to 0)
+        \text{edge} = \frac{2\,(2 - c)}{\alpha\,\bigl((2 - c)(1 - \beta) + c\beta\bigr)}
+        \;\longrightarrow\; \frac{2}{\alpha\,(1 - \beta)} \quad (c \to 0)
 
     The gradient is taken at ``y = (1 − β) z + β x``; ``z ← z − α g``; ``x ← (1 − c) x + c z``.
 

@@ -27,7 +27,7 @@ class Delayed(LoopFilter):
     r"""Gradient descent with gradients that are d steps old: ``θ ← θ − α ∇f(θ₋ᵈ)``.
 
     .. math::
-        \text{admissible} = \Bigl[0,\ \frac2\eta \sin\frac{\pi}{2\,(2d + 1)}\Bigr]
+        \text{admissible} = \Bigl[0,\ \frac2\alpha \sin\frac{\pi}{2\,(2d + 1)}\Bigr]
 
     The mode at the edge rotates, by ``π / (2d + 1)`` a step.
 
@@ -63,7 +63,7 @@ class EF21(LoopFilter):
     r"""Gradient descent with EF21 compression, by a compressor that keeps a fraction c.
 
     .. math::
-        \text{admissible} = [0,\ 2\,(2 - c) / (\eta\,c)]
+        \text{admissible} = [0,\ 2\,(2 - c) / (\alpha\,c)]
 
     Workers send c times the change of their gradient: averaged momentum with ``β = 1 − c``.
 
@@ -101,9 +101,9 @@ class LocalSGD(LoopFilter):
     r"""K local steps of gradient descent, then an outer Nesterov step along the progress: DiLoCo.
 
     .. math::
-        \sigma = 1 - (1 - \eta\lambda)^K, \qquad
-        M = \begin{pmatrix} 1 - \eta_o (1 + \mu_o)\,\sigma & -\eta_o \mu_o^2 \\
-                            \sigma & \mu_o \end{pmatrix}
+        \sigma = 1 - (1 - \alpha\lambda)^K, \qquad
+        M = \begin{pmatrix} 1 - \alpha_o (1 + \beta_o)\,\sigma & -\alpha_o \beta_o^2 \\
+                            \sigma & \beta_o \end{pmatrix}
 
     A transition is one outer step. An even K has an island that ends at ``2/α``.
 

@@ -22,7 +22,8 @@ class Extragradient(LoopFilter):
     r"""Gradient where a plain step would lead: ``θ ← θ − α ∇f(θ − α ∇f(θ))``.
 
     .. math::
-        M(\lambda) = 1 - \eta\lambda\,(1 - \eta\lambda), \qquad \text{admissible} = [0,\ 1/\eta]
+        M(\lambda) = 1 - \alpha\lambda\,(1 - \alpha\lambda), \qquad
+        \text{admissible} = [0,\ 1/\alpha]
 
     USAM with ``ρ = −α``. Rotations ``λ = ±iω`` are damped up to ``αω = 1``. Two gradients a step.
 
@@ -59,7 +60,7 @@ class Optimistic(LoopFilter):
     r"""Optimistic descent: ``θ ← θ − (α + s) g + s g₋₁``.
 
     .. math::
-        \text{admissible} = [0,\ 2 / (\eta + 2s)], \qquad s \ge 0.
+        \text{admissible} = [0,\ 2 / (\alpha + 2s)], \qquad s \ge 0.
 
     With ``s = α``, the classical case, rotations ``λ = ±iω`` are damped up to ``αω = 1/√3``.
 
@@ -99,8 +100,8 @@ class Proximal(LoopFilter):
     r"""The implicit step ``θ ← θ − α ∇f(θ_next)``, also called proximal point.
 
     .. math::
-        M(\lambda) = 1 / (1 + \eta\lambda), \qquad
-        \text{admissible} = (-\infty,\ -2/\eta] \cup [0,\ \infty)
+        M(\lambda) = 1 / (1 + \alpha\lambda), \qquad
+        \text{admissible} = (-\infty,\ -2/\alpha] \cup [0,\ \infty)
 
     It lets every minimum through, however sharp, and strong saddles too. What a step costs is
     up to the inner solver: `gradients_per_step` and `mean_square_edge` are NaN.

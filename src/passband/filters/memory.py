@@ -89,8 +89,8 @@ class DerivativeAction(_Memory):
     r"""Gradient at ``x − s g₋₁``: a lower edge for one gradient a step.
 
     .. math::
-        \text{admissible} = [0,\ C / (1 + C s)], \qquad C = 2\,(1 + \mu) / \eta,
-        \quad 0 \le \mu < 1,\ s \ge 0.
+        \text{admissible} = [0,\ C / (1 + C s)], \qquad C = 2\,(1 + \beta) / \alpha,
+        \quad 0 \le \beta < 1,\ s \ge 0.
 
     The mode at the edge alternates, so a step *down* the previous gradient is a step up the
     next. It admits no saddle, and un-regularizes ``‖∇f‖`` on smooth stretches: κ falls by s. A
@@ -119,8 +119,8 @@ class Secant(_Memory):
     r"""Gradient at ``x − (r/2) (g₋₁ − g₋₂)``: as `DerivativeAction`, but κ is left alone.
 
     .. math::
-        \text{admissible} = [0,\ C / (1 + C r)], \qquad C = 2\,(1 + \mu) / \eta,
-        \quad 0 \le \mu \le 0.91,\ r \ge 0.
+        \text{admissible} = [0,\ C / (1 + C r)], \qquad C = 2\,(1 + \beta) / \alpha,
+        \quad 0 \le \beta \le 0.91,\ r \ge 0.
 
     With more momentum a pair of multipliers leaves first and the edge is lower than that.
 
@@ -147,8 +147,8 @@ class Parity(_Memory):
     r"""Gradient at ``x + r g₋₂``: flattens on smooth stretches too, κ rises by r.
 
     .. math::
-        \text{admissible} = [0,\ C / (1 + C r)], \qquad C = 2\,(1 + \mu) / \eta,
-        \quad 0 \le \mu \le 0.41,\ r \ge 0.
+        \text{admissible} = [0,\ C / (1 + C r)], \qquad C = 2\,(1 + \beta) / \alpha,
+        \quad 0 \le \beta \le 0.41,\ r \ge 0.
 
     Args:
         lr: Learning rate ``α > 0``.
@@ -173,8 +173,8 @@ class MixedMemory(_Memory):
     r"""Gradient at ``x − (r/4) g₋₁ + (3r/4) g₋₂``, between `Secant` and `Parity`.
 
     .. math::
-        \text{admissible} = [0,\ C / (1 + C r)], \qquad C = 2\,(1 + \mu) / \eta,
-        \quad 0 \le \mu \le 0.70,\ r \ge 0.
+        \text{admissible} = [0,\ C / (1 + C r)], \qquad C = 2\,(1 + \beta) / \alpha,
+        \quad 0 \le \beta \le 0.70,\ r \ge 0.
 
     κ rises by r/2. Arguments as in `Parity`.
 
@@ -195,7 +195,8 @@ class ExtrapolatedNesterov(LoopFilter):
     r"""Nesterov momentum that looks further ahead: gradient at ``x + c (x − x₋₁)``.
 
     .. math::
-        \text{admissible} = [0,\ 2\,(1 + \mu) / (\eta\,(1 + 2c))], \qquad 0 \le \mu < 1,\ c \ge 0.
+        \text{admissible} = [0,\ 2\,(1 + \beta) / (\alpha\,(1 + 2c))],
+        \qquad 0 \le \beta < 1,\ c \ge 0.
 
     ``c = 0`` is heavy ball, ``c = β`` Nesterov; beyond, an even lower edge for one gradient and no
     further memory. The parameter of the optimizer is the gradient point.
@@ -244,7 +245,7 @@ class QHM(LoopFilter):
     r"""Quasi-hyperbolic momentum: a mix of the gradient and its running average.
 
     .. math::
-        \text{edge} = \frac{2\,(1 + \mu)}{\eta\,(1 + \mu - 2\nu\mu)} \quad (0 \le \nu \le 1)
+        \text{edge} = \frac{2\,(1 + \beta)}{\alpha\,(1 + \beta - 2\nu\beta)} \quad (0 \le \nu \le 1)
 
     ``ν = 0`` is gradient descent, ``ν = 1`` averaged momentum. The average forgets by ``β`` and
     takes ``1 − β`` of the gradient, so the gain is α whatever β.

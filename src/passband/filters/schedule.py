@@ -99,7 +99,7 @@ class PeriodicAscent(_Sometimes):
     r"""USAM at one step of p, SGD at the others.
 
     .. math::
-        M(\lambda) = (1 - \eta\lambda)^{p-1}\,(1 - \eta\lambda - \eta\rho\lambda^2)
+        M(\lambda) = (1 - \alpha\lambda)^{p-1}\,(1 - \alpha\lambda - \alpha\rho\lambda^2)
 
     A bad idea: ``M(1/α) = 0`` for every ρ, so there is no guarantee below ``1/α``; islands occur
     and the edge jumps as ρ grows. A transition is p steps.
@@ -128,7 +128,7 @@ class HeldAscent(_Sometimes):
     r"""The displacement ``ρ ∇f`` is refreshed at one step of p and held: LookSAM, unnormalized.
 
     .. math::
-        M(\lambda) = (1 - \eta\lambda)^p\,(1 + \rho\lambda) - \rho\lambda
+        M(\lambda) = (1 - \alpha\lambda)^p\,(1 + \rho\lambda) - \rho\lambda
 
     An odd p admits an interval, an even one always an island that ends at ``2/α``; both leak.
     ``1 + 1/p`` gradients a step. A transition is p steps. Arguments as in `PeriodicAscent`.

@@ -29,8 +29,9 @@ class SGD(LoopFilter):
     The mode is ``(θ, v)``, parameter and momentum buffer. Heavy ball is the case
 
     .. math::
-        M(\lambda) = \begin{pmatrix} 1 - \eta\lambda & -\eta\mu \\ \lambda & \mu \end{pmatrix},
-        \qquad \text{stable for } 0 < \lambda < 2\,(1 + \mu) / \eta.
+        M(\lambda) =
+        \begin{pmatrix} 1 - \alpha\lambda & -\alpha\beta \\ \lambda & \beta \end{pmatrix},
+        \qquad \text{stable for } 0 < \lambda < 2\,(1 + \beta) / \alpha.
 
     Args:
         lr: Learning rate ``α > 0``.

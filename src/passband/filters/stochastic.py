@@ -16,7 +16,7 @@ def largest_stable_lr(hessians: Any, *, batch: int) -> float:
     r"""Return the learning rate above which SGD leaves a minimum in mean square.
 
     .. math::
-        \eta^* = \frac{2}{\lambda_{\max}(E^+ V)}, \quad
+        \alpha^* = \frac{2}{\lambda_{\max}(E^+ V)}, \quad
         E = \tfrac12 (H \otimes I + I \otimes H), \quad
         V = (1 - \pi)\, H \otimes H + \frac{\pi}{n} \sum_i H_i \otimes H_i, \quad
         \pi = \frac{n - B}{B\,(n - 1)}
