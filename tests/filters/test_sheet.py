@@ -98,7 +98,7 @@ def test_pictures_of_one_and_of_several() -> None:
     several.canvas.draw()
     assert [axes.get_ylabel() for axes in one.axes][:2] == ["admitted", "radius"]
     assert several.axes[1].get_xlim() == (-1.0, 3.0)
-    assert len(several.axes[1].get_legend().get_texts()) == 2
+    assert len(several.legends[0].get_texts()) == 2
 
 
 def test_a_picture_needs_an_ascending_span() -> None:

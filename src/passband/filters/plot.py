@@ -63,7 +63,7 @@ def plot(filters: Filter | Sequence[Filter], *, span: tuple[float, float] | None
     admitted.set(yticks=[], ylabel="admitted", ylim=(len(chosen) - 0.5, -0.5))
     radius.axhline(1.0, color="black", linewidth=0.8)
     radius.set(ylabel="radius", ylim=(0, 1.6), xlim=(low, high))
-    radius.legend(fontsize="small")
+    figure.legend(fontsize="small", loc="outside lower center")  # bars and edges fill the axes
     noise.set(ylabel="noise S(λ)", yscale="log")
     overshoot.set(ylabel="peak of ‖Mᵏ‖", xlabel="curvature λ")
     return figure
