@@ -17,14 +17,17 @@ print(usam, faster, sep="\n\n")
 
 # %%
 # Both admit the same minima. Plain SGD is faster in flat directions and costs half. A curve bends
-# where modes begin to swing (SGD's left of the figure): beyond, every one shrinks by √momentum a step.
+# where modes begin to swing (SGD's left of the figure): beyond, all shrink by √momentum a step.
 
-spectrum = usam.edge * np.geomspace(1e-3, 0.9, 30)
+spectrum = usam.edge * np.geomspace(1e-3, 0.9, 300)
 figure, axes = plt.subplots(layout="constrained")
 for name, filter in (("USAM, ρ 0.1", usam), ("SGD, larger lr", faster)):
     shrink = -1 / np.log(filter.radius(spectrum))
     axes.loglog(spectrum, shrink * filter.gradients_per_step, label=name)
 axes.set(xlabel="curvature λ", ylabel="gradients until a mode is 1/e")
+axes.set_yticks(ticks := [20, 40, 100, 200, 300], labels=map(str, ticks))
+axes.set_yticks([], minor=True)
+axes.set_title("At one edge, a larger rate needs fewer gradients than USAM")
 _ = axes.legend()
 
 # %%
