@@ -25,6 +25,7 @@ for name, optimizer in optimizers.items():
 # curvature are saddles that attract: there the ascent turns the sign of the gradient.
 
 figure = pb.filters.plot([pb.filter_of(optimizer) for optimizer in optimizers.values()])
+_ = figure.suptitle("An ascent lowers the edge, and may let saddles attract")
 
 # %%
 # This is a necessary condition: an optimizer *can settle only* there. Nothing says that it finds a

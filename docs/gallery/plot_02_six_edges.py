@@ -52,7 +52,7 @@ for name, make in makers.items():
     axes.plot(range(0, STEPS, EVERY), ratio, label=f"{name}, edge {edge:.3g}")
     print(f"{name:16}  edge {edge:6.3f}  last 8 probes over it: median {np.median(ratio[-8:]):.3f}")
 axes.axhline(1, color="gray", lw=1)
-axes.set(xlabel="step", ylabel="sharpness / edge")
+axes.set(xlabel="step", ylabel="sharpness / edge", title="Each meets the edge it was predicted")
 _ = axes.legend()
 
 # %%

@@ -45,7 +45,10 @@ for rho in (RHO, 0.05, 0.0):
     path = distance(rho)
     axes.semilogy(path, label=label)
     print(f"{label}; distance {path[0]:.1f} at first, {path[-1]:.2g} after {len(path) - 1} steps")
-axes.set(xlabel="step", ylabel="distance to the saddle along λ = −10", ylim=(1e-6, 1e3))
+axes.set(
+    xlabel="step", ylabel="distance to the saddle along λ = −10", xlim=(0, 200), ylim=(1e-6, 1e3)
+)
+axes.set_title("A saddle inside the leak attracts, one outside repels")
 _ = axes.legend()
 
 # %%

@@ -30,7 +30,10 @@ for momentum in (0.0, 0.9):
     edges = [filters.USAM(lr=LR, rho=float(rho), momentum=momentum).edge for rho in rhos]
     axes.loglog(rhos, edges, label=f"momentum {momentum}")
 axes.plot(found[0].rho, EDGE, "o", color="black", label=f"edge 20 at ρ = {found[0].rho:.3g}")
-axes.set(xlabel="ρ", ylabel="edge of USAM")
+axes.set_yticks(ticks := [20, 50, 100, 200, 300], labels=map(str, ticks))
+axes.set_yticks([], minor=True)
+axes.set(xlabel="ρ (1 / curvature)", ylabel="edge of USAM (curvature)")
+axes.set_title("A larger ρ has a lower edge, momentum a higher one")
 _ = axes.legend()
 
 # %%

@@ -22,6 +22,7 @@ for name, filter in optimizers.items():
     share = [filter.mean_square_edge(ratio=float(r)) / filter.edge for r in nu]
     axes.plot(nu, share, label=name)
 axes.set(xlabel="ν: scatter of batch curvature over its mean", ylabel="mean-square edge / edge")
+axes.set_title("Scatter lowers every edge, that of heavy ball most")
 _ = axes.legend()
 
 # %%

@@ -20,6 +20,7 @@ for momentum in (0.0, 0.5, 0.9, 0.99):
     axes.semilogy(norms, label=f"momentum {momentum}")
     print(f"momentum {momentum}: peak {growth.peak:.3f} at step {growth.step}")
 axes.set(xlabel="step k", ylabel="‖Mᵏ‖ at 0.3 of the edge", ylim=(1e-3, 10))
+axes.set_title("With momentum errors grow before they vanish")
 _ = axes.legend()
 
 # %%

@@ -46,7 +46,8 @@ for color, (name, make) in enumerate(makers.items()):
     for factor, style in ((0.98, "-"), (1.02, "--")):
         label = f"{name}, λ = {factor} edge"
         axes.semilogy(distance(make, factor * EDGE), style, color=f"C{color}", label=label)
-axes.set(xlabel="step", ylabel="distance", ylim=(1e-4, 1e4))
+axes.set(xlabel="step", ylabel="distance from the minimum", ylim=(1e-4, 1e4))
+axes.set_title("Both settle just inside edge 20 and leave just outside")
 _ = axes.legend()
 
 # %%

@@ -48,12 +48,13 @@ for name, monitor in runs.items():
 right.axhline(1, color="gray", lw=1)
 left.set(xlabel="step", ylabel="sharpness; dashed: the edge")
 right.set(xlabel="step", ylabel="sharpness / edge")
+figure.suptitle("Each rises to its edge, overshoots, and stays there")
 _ = left.legend()
 for name, monitor in runs.items():
     for event in monitor.events[:2]:
         print(f"{name}, step {event.step}: {event.message}")
 
 # %%
-# Sharpening stops where the loss is fitted, too: with ``lr=0.2`` gradient descent comes to rest at a
-# minimum just below its edge, and the ratio says so. This is a full batch. With small ones the
+# Sharpening stops where the loss is fitted, too: with ``lr=0.2`` gradient descent comes to rest at
+# a minimum just below its edge, and the ratio says so. This is a full batch. With small ones the
 # sharpness stays below the edge, and ``Monitor(batch=...)`` has the ratio that counts there.

@@ -37,7 +37,8 @@ for _ in range(1500):
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 steps = [probe.step for probe in monitor.probes]
 left.plot(steps, plain)
-left.set(xlabel="step", ylabel="sharpness of the loss", yscale="log")
+left.set(xlabel="step", ylabel="sharpness of the loss", ylim=(0, None))
 right.plot(steps, [probe.ratio for probe in monitor.probes])
 right.axhline(1, color="gray", lw=1)
-_ = right.set(xlabel="step", ylabel="preconditioned sharpness / edge")
+right.set(xlabel="step", ylabel="preconditioned sharpness / edge")
+_ = figure.suptitle("It is the preconditioned sharpness that stays at the edge")

@@ -26,10 +26,14 @@ print(f"K ≤ 5 asks for {best.ratio:.3g}: peak {best.blocks.peak:.3g}, {best.co
 print(f"no transient at all up to {blocks.no_transient_ratio:.3g}")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-left.loglog(ratios, peaks)
-right.loglog(ratios, steps)
-left.set(xlabel="learning-rate ratio, driven player", ylabel="worst peak")
-_ = right.set(xlabel="learning-rate ratio, driven player", ylabel="steps until below 1/1000")
+left.semilogx(ratios, peaks)
+right.semilogx(ratios, steps)
+for axes in (left, right):
+    axes.set_xticks(ticks := [0.02, 0.05, 0.1, 0.2, 0.5, 1], labels=map(str, ticks))
+    axes.set_xticks([], minor=True)
+    axes.set(xlabel="learning-rate ratio, driven player", ylim=(0, None))
+left.set(ylabel="worst peak", title="A slower driven player grows less …")
+_ = right.set(ylabel="steps until below 1/1000", title="… and takes longer")
 
 # %%
 # For a model of your own, ``passband.transients.coupled.compare(players)`` measures the blocks and

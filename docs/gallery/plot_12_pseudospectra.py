@@ -36,19 +36,21 @@ for steps in (1, 5, 20):  # quadratic, so J is the same everywhere
     K, growth = transients.kreiss(J), transients.growth(J)
     print(f"inner steps {steps}: radius {np.abs(np.linalg.eigvals(J)).max():.5f}, {growth},")
     print(f"    K in [{K.lower:.5f}, {K.upper:.5f}]; ", end="")
-    print(f"a change of {transients.distance_to_instability(J):.1e} can make it unstable")
+    change = transients.distance_to_instability(J)
+    print(f"a change of {change:.1e} can make it unstable")
 
 a, b = np.linspace(0.982, 1.01, 141), np.linspace(-0.012, 0.012, 121)
 grid = transients.pseudospectrum(J, a, b)
 figure, axes = plt.subplots(figsize=(7, 6), layout="constrained")
 contours = axes.contour(a, b, np.log10(grid.sigma), levels=np.arange(-5, -2, 0.5))
-axes.clabel(contours, fmt="1e%.1f")
+axes.clabel(contours, fmt=lambda level: f"$10^{{{level:.1f}}}$")
 angle = np.linspace(-0.012, 0.012, 50)
 axes.plot(np.cos(angle), np.sin(angle), color="gray", lw=1, label="unit circle")
 axes.plot(grid.eigenvalues.real, grid.eigenvalues.imag, "k.", label="eigenvalues, 20 inner steps")
 axes.plot(K.z.real, K.z.imag, "r+", markersize=12, label="where K is attained")
 axes.set(xlabel="Re z", ylabel="Im z", xlim=(0.982, 1.01))
-_ = axes.legend(loc="upper left")
+axes.set_title(f"A change of norm {change:.1e} can reach the unit circle")
+_ = figure.legend(loc="outside lower center", ncols=3)
 
 # %%
 # A contour of ε is how far a change of J of norm ε can move an eigenvalue. Where it leaves the unit

@@ -38,6 +38,7 @@ axes.loglog(scales, sphere, "s-", label="spherical sharpness")
 axes.set_xticks(scales, labels=[f"{scale:g}" for scale in scales])
 axes.set_xticks([], minor=True)
 axes.set(xlabel="scale of the first weight; the function is the same", ylabel="curvature")
+axes.set_title("The Hessian follows the scale, the sphere does not")
 _ = axes.legend()
 
 # %%

@@ -47,8 +47,9 @@ assert float(apart.max()) < 1e-10
 figure, axes = plt.subplots(layout="constrained")
 axes.semilogy(values[1], apart.clamp_min(1e-17), "o", label="one process against two")
 axes.semilogy(values[1], errors[1] / values[1], "s", label="error bar of the search")
-axes.axhline(1e-10, color="gray", lw=1)
+axes.axhline(1e-10, color="gray", lw=1, label="what is asserted above")
 axes.set(xlabel="eigenvalue", ylabel="relative difference")
+axes.set_title("One process and two agree to rounding")
 _ = axes.legend()
 
 # %%

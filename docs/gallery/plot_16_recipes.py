@@ -54,7 +54,7 @@ for i, (name, losses) in enumerate(runs.items()):
     if name != "a closure":
         off = float((losses - runs["a closure"]).abs().max())
         print(f"{name}: off by {off:.1e} from a closure")
-axes.set(xlabel="step", ylabel="loss")
+axes.set(xlabel="step", ylabel="loss", title="Three ways to write the loop, one curve")
 _ = axes.legend()
 
 # %%
