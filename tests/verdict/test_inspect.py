@@ -65,6 +65,39 @@ def test_the_gradient_norm_includes_weight_decay() -> None:
     assert verdict.gradient_norm == pytest.approx(float(norm), rel=1e-12)
 
 
+def test_decay_that_is_decoupled_counts_as_what_vanishes_at_rest() -> None:
+    """AdamW rests where ``P⁻¹∇f + ωθ = 0``."""
+    model, data = problem()
+    adam = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.5)
+    mse(model(data[0]), data[1]).backward()
+    adam.step()
+    params = list(model.parameters())
+    gradient = torch.autograd.grad(mse(model(data[0]), data[1]), params)
+    root = [(adam.state[p]["exp_avg_sq"] / (1 - 0.999)).sqrt() + 1e-8 for p in params]
+    rest = [g + 0.5 * r * p for g, r, p in zip(gradient, root, params, strict=True)]
+
+    verdict = pb.inspect(model, mse, data, adam)
+
+    assert verdict.gradient_norm == pytest.approx(
+        float(torch.cat([r.detach().reshape(-1) for r in rest]).norm()), rel=1e-9
+    )
+    assert any("∇f + ωPθ" in note for note in verdict.notes)
+
+
+@pytest.mark.parametrize("decay", ["coupled", "loss"])
+def test_sam_is_frozen_at_the_norm_that_its_ascent_is_divided_by(decay: Any) -> None:
+    model, data = problem()
+    sam = optim.SAM(model.parameters(), 0.1, 0.05, weight_decay=0.3, decay=decay)
+    objective = pb.Objective(model, mse, data)
+    gradient = objective.value_and_gradient()[1]
+    climbed = gradient + (0.3 * objective.theta if decay == "loss" else 0)
+
+    verdict = pb.inspect(model, mse, data, sam)
+
+    expected = pb.filter_of(sam, gradient_norm=float(climbed.norm()))
+    assert verdict.edge == pytest.approx(expected.edge, rel=1e-9)
+
+
 def test_leaves_no_trace() -> None:
     model, data = problem()
     model(data[0]).sum().backward()

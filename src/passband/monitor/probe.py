@@ -14,7 +14,8 @@ class Probe:
     Attributes:
         step: Steps of the optimizer before it.
         loss: Mean loss over the probe set.
-        gradient_norm: ``‖∇f‖``, weight decay included.
+        gradient_norm: ``‖∇f + ωθ‖``, weight decay included; ``‖∇f + ωPθ‖`` where it is decoupled
+            from a preconditioner P.
         distance: Estimated distance to a critical point, ``‖∇f‖ / sharpness``, over ``‖θ‖``; NaN
             in preconditioned curvature.
         sharpness: Largest eigenvalue, of what the optimizer feels: the Hessian, or the

@@ -18,7 +18,7 @@ from passband.operators import Hessian, LinearOperator
 from passband.operators.preconditioned import is_adaptive, preconditioner
 from passband.problem import Objective
 from passband.spectra import Spectrum, eigenvalues
-from passband.verdict.groups import Felt, Plan, plan, weight_decays
+from passband.verdict.groups import Felt, Plan, climbed, decayed, plan, weight_decays
 from passband.verdict.spherical import Frame
 from passband.verdict.tangent import scale_invariant
 
@@ -82,14 +82,13 @@ class Prober:
     def look(self, step: int) -> Probe:
         """Measure. Costs a gradient and the products of a warm search, 10 to 25 as a rule."""
         loss, gradient = self._shares.value_and_gradient(self.objective)
-        decays = weight_decays(self.optimizer, self.objective)
-        if bool(decays.any()):
-            gradient = gradient + decays * self.objective.theta
+        plain = _norm(gradient)
+        gradient, _ = decayed(gradient, self.optimizer, self.objective)
         norm = _norm(gradient)
-        felt, note = self._plan(norm)
+        felt, note = self._plan(climbed(self.optimizer, plain, norm))
         scale, shift = (None, None) if felt is None else (felt.scale, felt.shift)
         if felt is None and is_adaptive(self.optimizer):  # their curvature is another
-            scale, shift = self._preconditioned(decays)
+            scale, shift = self._preconditioned(weight_decays(self.optimizer, self.objective))
             if scale is None:
                 lr = float(self.optimizer.param_groups[0]["lr"])
                 return Probe(step=step, loss=loss, gradient_norm=norm, lr=lr, note=note)

@@ -139,6 +139,37 @@ def weight_decays(optimizer: Optimizer, objective: Objective) -> Float[Tensor, "
     return _diagonal(objective, decays)
 
 
+def decayed(
+    gradient: Float[Tensor, " n"], optimizer: Optimizer, objective: Objective
+) -> tuple[Float[Tensor, " n"], str]:
+    """Return what vanishes where the optimizer rests, and a word about it if decay is in it.
+
+    That is ``∇f + ωθ``; where decay is decoupled from a preconditioner P, ``∇f + ωPθ``; and
+    ``∇f`` alone as long as P is not there.
+    """
+    pull = weight_decays(optimizer, objective)
+    if not bool(pull.any()):
+        return gradient, ""
+    decoupled = optimizer.param_groups[0].get("decoupled_weight_decay", False)
+    if decoupled or isinstance(optimizer, torch.optim.AdamW):
+        try:
+            pull = pull / preconditioner(objective, optimizer)
+        except (TypeError, ValueError):
+            return gradient, "‖∇f‖ is without weight decay"
+        word = (
+            "‖∇f‖ is that of ∇f + ωPθ, which vanishes at rest: P is the preconditioner, ω the decay"
+        )
+    else:
+        word = "‖∇f‖ is that of ∇f + ωθ, weight decay ω included; the loss is without it"
+    return gradient + pull * objective.theta, word
+
+
+def climbed(optimizer: Optimizer, plain: float, decayed: float) -> float:
+    """Return the gradient norm that an ascent is divided by: with decay where that is climbed."""
+    in_loss = any(group.get("decay") == "loss" for group in optimizer.param_groups)
+    return decayed if in_loss else plain
+
+
 def is_preconditioned(filter: Filter) -> bool:
     """Whether the curvatures of a filter are preconditioned ones."""
     if isinstance(filter, Measured):

@@ -14,7 +14,7 @@ from passband.problem import Objective
 from passband.problem.finite import all_finite
 from passband.problem.losses import Takes
 from passband.spectra import Spectrum, eigenvalues
-from passband.verdict.groups import Felt, Plan, is_preconditioned, plan, weight_decays
+from passband.verdict.groups import Felt, Plan, climbed, decayed, is_preconditioned, plan
 from passband.verdict.judge import Verdict, judge
 
 _MOSTLY, _HARDLY = 0.9, 1e3  # share of a mode; times the typical scale
@@ -95,8 +95,9 @@ def inspect(
 
     value, gradient = objective.value_and_gradient()
     theta = objective.theta
+    plain, decays = _norm(gradient), ""
     if isinstance(optimizer, Optimizer):
-        gradient += weight_decays(optimizer, objective) * theta
+        gradient, decays = decayed(gradient, optimizer, objective)
     else:
         gradient += float(getattr(optimizer, "weight_decay", 0.0)) * theta
     gradient_norm, weights_norm = _norm(gradient), _norm(theta)
@@ -107,7 +108,7 @@ def inspect(
         )
 
     felt = (
-        plan(optimizer, objective, gradient_norm=gradient_norm)
+        plan(optimizer, objective, gradient_norm=climbed(optimizer, plain, gradient_norm))
         if isinstance(optimizer, Optimizer)
         else Plan(optimizer)
     )
@@ -125,7 +126,7 @@ def inspect(
             seed=seed,
             verify=verify,
         )
-    notes = felt.notes
+    notes = (*felt.notes, *([decays] if decays else []))
     if felt.scale is not None and (found := _hardly_trained(objective, spectrum, felt.scale)):
         notes += (found,)
     if not bool(spectrum.converged.all()):

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
@@ -252,3 +253,47 @@ def test_the_same_seed_gives_the_same() -> None:
 
     assert first.peak == second.peak
     assert torch.equal(first.direction, second.direction)
+
+
+def gaussian(seed: int) -> ndarray:
+    matrix = np.random.default_rng(seed).normal(size=(80, 80))
+    return 0.95 * matrix / np.abs(np.linalg.eigvals(matrix)).max()
+
+
+def triangular(seed: int) -> ndarray:
+    rng = np.random.default_rng(seed)
+    above = np.triu(0.12 * rng.normal(size=(80, 80)), 1)
+    return above + np.diag(rng.uniform(-0.9, 0.95, 80))
+
+
+@pytest.mark.parametrize("make", [gaussian, triangular])
+@pytest.mark.parametrize("rtol", [1e-2, 1e-3])
+def test_the_bar_of_the_growth_holds_it_where_powers_share_no_directions(
+    make: Callable[[int], ndarray], rtol: float
+) -> None:
+    for seed in range(3):
+        A = make(seed)
+        norms, power = [1.0], np.eye(80)
+        while norms[-1] > 0.01:
+            power = A @ power
+            norms.append(float(np.linalg.norm(power, 2)))
+        found = transient(MatrixOperator(torch.from_numpy(A)), rtol=rtol)
+
+        assert not found.exact
+        assert found.peak <= max(norms) * (1 + 1e-9)
+        assert max(norms) - found.peak <= found.peak_error
+
+
+def test_settled_means_for_good() -> None:
+    """Its powers fall below 1e-3 at step 868 and rise above it once more."""
+    B = np.array([[1, 2], [0, 0.5]])
+    J = np.block([[0.998 * np.eye(2), -0.01 * B], [0.8 * B.T, 0.94 * np.eye(2)]])
+    norms = [float(np.linalg.norm(np.linalg.matrix_power(J, k), 2)) for k in range(1200)]
+    small = np.array(norms) <= 1e-3
+    first, last = int(small.argmax()), int(np.nonzero(~small)[0][-1]) + 1
+    assert first < last
+
+    found = transient(MatrixOperator(torch.from_numpy(J)))
+
+    assert found.settling == last
+    assert f"below 1e-3 after  {last} steps" in str(found)

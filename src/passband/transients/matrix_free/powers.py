@@ -17,6 +17,7 @@ _ROUGH, _FEW, _LEAST, _MANY = 0.05, 4, 12, 28  # accuracy and pairs of sweeps: t
 _SURE = 20  # of the accuracy asked: residuals may be those of a lesser singular value
 _TRIES, _CLOSE, _WIDE = 4, 0.9, 1.5  # powers looked at closely, how large and how far apart
 _SHORT = 16  # powers that cost little
+_FIRST = 4  # powers that are always looked at, where the largest is early
 _NEAR = 0.75  # of one, above which a power is looked at closely though it seems not to grow
 _LARGE = {torch.float32: 1e6, torch.float64: 1e12}
 
@@ -85,6 +86,7 @@ class Powers:
             fine[step] = max(fine[step], again, key=lambda found: found.value)
             if (step := self._candidate(fine, rtol)) is not None:
                 fine[step] = self._closely(step, rtol)
+            self._climb(fine, rtol)
         step = max(fine, key=lambda k: fine[k].value, default=0)
         if step == 0 or fine[step].value <= 1:
             last = self._seen[horizon]
@@ -93,6 +95,21 @@ class Powers:
         error = max(found.error, rtol / 4 * found.value)  # to which neighbours were compared
         response = found.value * found.left
         return Peak(step, found.value, error, found.right, response, horizon, settled)
+
+    def _climb(self, fine: dict[int, Largest], rtol: float) -> None:
+        """Look closely at the first powers and beside the largest, until none is larger.
+
+        Singular vectors of early powers differ from one to the next, so that sweeps of others say
+        little about them; later ones share theirs.
+        """
+        while (step := max(fine, key=lambda k: fine[k].value)) <= 2 * _SHORT:
+            first = range(1, _FIRST + 1) if step <= _SHORT else range(0)
+            beside = {*first, step - 2, step - 1, step + 1, step + 2} - fine.keys()
+            beside = [k for k in sorted(beside) if 1 <= k <= self._steps]
+            if not beside:
+                return
+            for k in beside:
+                fine[k] = self._closely(k, rtol, afresh=k <= _FIRST)
 
     def _closely(self, step: int, rtol: float, *, afresh: bool = False) -> Largest:
         """Return the norm of a power to more than the accuracy asked, and look beyond it."""

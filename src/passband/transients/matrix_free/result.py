@@ -32,7 +32,8 @@ class Transient:
         step: When it is reached, k.
         horizon: The largest power that was looked at.
         settled: Whether the power at the horizon is below 0.9, so that none after it is larger.
-        settling: Steps until ``‖Jᵏ‖`` is 1e-3, beyond the horizon as the radius has it.
+        settling: Steps after which ``‖Jᵏ‖`` stays below 1e-3. Proved where `exact`; else about,
+            from the curve, and beyond the horizon as the radius has it.
         curve: Lower bounds of ``‖Jᵏ‖`` for k = 0, 1, …, near `step` and at powers of two close
             to the norms, shape ``(horizon + 1,)``, float64.
         direction: The unit perturbation that is amplified most, shape ``(n,)``.
@@ -117,7 +118,8 @@ class Transient:
             upper = "unknown" if math.isinf(self.kreiss.upper) else f"{self.kreiss.upper:.4g}"
             lines.append(f"  Kreiss constant   {self.kreiss.lower:.4g} ≤ K {side} {upper}{where}")
         if math.isfinite(self.settling):
-            lines.append(f"  below 1e-3 after  {self.settling:,.0f} steps")
+            about = "" if self.exact else "about "
+            lines.append(f"  below 1e-3 after  {about}{self.settling:,.0f} steps")
         if self.movement:
             lines.append(f"  the step itself moves the state by {self.movement:.2g}")
         return lines

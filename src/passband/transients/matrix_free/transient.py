@@ -115,7 +115,7 @@ def transient(
         step=peak.step,
         horizon=peak.horizon,
         settled=peak.settled,
-        settling=_settling(found.curve, found.radius, found.unstable),
+        settling=found.settling,
         curve=found.curve,
         direction=peak.direction,
         response=peak.response,
@@ -139,6 +139,7 @@ class _Found(NamedTuple):
     curve: Tensor
     kreiss: Kreiss
     radius_bound: float
+    settling: float
 
 
 def _swept(J: LinearOperator, *, steps: int, rtol: float, seed: int) -> _Found:
@@ -166,7 +167,7 @@ def _swept(J: LinearOperator, *, steps: int, rtol: float, seed: int) -> _Found:
     curve = powers.curve[: max(peak.horizon, peak.step) + 1]
     if unstable:
         z = complex(values.values[0])
-        return _Found(radius, error, True, peak, curve, _infinite(z), bound)
+        return _Found(radius, error, True, peak, curve, _infinite(z), bound, math.inf)
     lower = Lower(1.0, None)
     if peak.step > 0:
         length = min(max(peak.horizon, _TAIL * peak.step + 8), max(steps, peak.horizon))
@@ -176,7 +177,8 @@ def _swept(J: LinearOperator, *, steps: int, rtol: float, seed: int) -> _Found:
         lower = resolvent.lower(peak.direction)
     upper = max(peak.value + peak.error, lower.value) if peak.settled else math.inf
     constant = Kreiss(lower.value, upper, lower.z, "discrete")
-    return _Found(radius, error, False, peak, curve, constant, bound)
+    settling = _settling(curve, radius)
+    return _Found(radius, error, False, peak, curve, constant, bound, settling)
 
 
 def _formed(J: LinearOperator, *, steps: int) -> _Found:
@@ -211,7 +213,8 @@ def _formed(J: LinearOperator, *, steps: int) -> _Found:
         settled,
     )
     bound = radius + rounding
-    return _Found(radius, rounding, unstable, peak, curve, constant, bound)
+    settling = math.inf if unstable else grown.settling(_LEVEL)
+    return _Found(radius, rounding, unstable, peak, curve, constant, bound, settling)
 
 
 def _product(J: LinearOperator) -> Any:
@@ -231,10 +234,8 @@ def _infinite(z: complex) -> Kreiss:
     return Kreiss(math.inf, math.inf, z, "discrete", note="unstable")
 
 
-def _settling(curve: Tensor, radius: float, unstable: bool) -> float:
+def _settling(curve: Tensor, radius: float) -> float:
     """Return the first step from which on the curve is small, continued by the radius."""
-    if unstable:
-        return math.inf
     above = (curve > _LEVEL).nonzero()
     last = int(above[-1]) if len(above) else -1
     if last + 1 < len(curve):
