@@ -198,3 +198,9 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["doctor", str(file)]) == 1
     assert "problem: learning rate" in capsys.readouterr().out
     assert main(["doctor", str(file), "--no-spectrum"]) == 0
+
+
+def test_pairs_without_a_loss_say_what_is_missing() -> None:
+    model = network()
+    with pytest.raises(TypeError, match="needs `loss=` where batches are pairs"):
+        pb.doctor(model, sgd(model), (X, Y))

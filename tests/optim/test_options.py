@@ -210,6 +210,7 @@ def test_a_class_instead_of_an_optimizer_is_refused() -> None:
     [
         lambda: SAM([param()], torch.optim.Adam, rho=0.05, lr=0.1),  # pyright: ignore[reportCallIssue]
         lambda: SAM([param()], torch.optim.Adam, rho=0.05),  # pyright: ignore[reportArgumentType]
+        lambda: SharpnessAware([param()], torch.optim.Adam, rho=0.05, lr=0.1),  # pyright: ignore[reportCallIssue]
         lambda: SAM([param()], base_optimizer=torch.optim.Adam, rho=0.05),  # pyright: ignore[reportCallIssue]
     ],
 )

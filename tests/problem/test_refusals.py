@@ -1,4 +1,5 @@
 # pyright: reportArgumentType=false
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
-from passband.errors import NonFiniteError, NotDeterministicError, PassbandError
+from passband.errors import NonFiniteError, NotDeterministicError, PassbandError, PassbandWarning
 from passband.problem import Objective
 
 mse = functional.mse_loss
@@ -259,3 +260,14 @@ def test_a_model_or_loss_that_fails_says_on_what() -> None:
         in classes.value.__notes__[0]
     )
     assert 'takes="model, batch"' in swapped.value.__notes__[0]
+
+
+@pytest.mark.parametrize(("batch", "left"), [(4, 2), (3, 0)])
+def test_samples_that_a_loader_leaves_out_are_told(batch: int, left: int) -> None:
+    loader = DataLoader(TensorDataset(X, Y), batch_size=batch, drop_last=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Objective(linear(), mse, loader)
+    said = [str(w.message) for w in caught if w.category is PassbandWarning]
+    assert said == ([] if not left else [said[0]])
+    assert not left or said[0].startswith(f"`drop_last=True` leaves {left} samples")

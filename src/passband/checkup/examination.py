@@ -98,6 +98,11 @@ def doctor(
         if problem is not None:
             look("data", iter([problem]))
             return Diagnosis.of(findings, checked)
+        if loss is None and isinstance(batch, tuple | list):
+            raise TypeError(
+                "`doctor` needs `loss=` where batches are pairs: doctor(model, optimizer, data, "
+                "loss=loss). Without it the model is called with the batch and computes the loss."
+            )
         whole = takes_model(own, call["takes"], data)
 
         def evaluate(which: nn.Module) -> Tensor:

@@ -24,6 +24,7 @@ from passband.monitor.records import FOLDER, RecordFile, opened
 from passband.monitor.schedule import Schedule, check_numbers
 from passband.monitor.shares import Shares
 from passband.problem import Objective
+from passband.problem.explain import brief
 from passband.problem.losses import Takes
 from passband.problem.sharded import is_fully_sharded
 
@@ -133,6 +134,11 @@ class Monitor:
         takes: Takes = "auto",
         count: Callable[[Any], float] | None = None,
     ) -> None:
+        if not isinstance(optimizer, Optimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"`optimizer` must be a torch optimizer instance; got {brief(optimizer)}. "
+                "The order is Monitor(model, loss, data, optimizer)."
+            )
         for name, value in (("k", k), ("max_matvecs", max_matvecs)):
             if not isinstance(value, int) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ValueError(f"`{name}` must be a whole number, 1 or more; got {value!r}.")

@@ -74,6 +74,15 @@ class SharpnessAware(UphillOptimizer):
     normalize: bool
     adaptive: bool
 
+    def __new__(cls, *args: Any, **_: Any) -> "SharpnessAware":
+        """Say how other packages' ``SAM(params, AdamW, lr=…)`` is written here."""
+        if len(args) > 1 and isinstance(args[1], type):
+            raise TypeError(
+                "`SharpnessAware` takes an optimizer instance. Write SharpnessAware(torch.optim."
+                f"{args[1].__name__}(params, lr=…), rho=…, normalize=True)."
+            )
+        return super().__new__(cls)
+
     def __init__(
         self,
         base_optimizer: Optimizer,

@@ -1,6 +1,7 @@
 """Fixed passes over data: the same batches, in the same order, every time."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from passband.errors import NotDeterministicError
+from passband.errors import NotDeterministicError, PassbandWarning
 from passband.problem.randomness import fixed_randomness
 
 KEPT_BYTES = 2**30
@@ -92,6 +93,13 @@ class Batches:
 
     def _read(self, loader: Iterable[Any]) -> None:
         self._loader, once = loader, hasattr(loader, "__next__")
+        if left := _left_out(loader):
+            warnings.warn(
+                f"`drop_last=True` leaves {left} samples of the data set out, and so does all that "
+                "is measured on this loader. Set `drop_last=False` for the whole.",
+                PassbandWarning,
+                stacklevel=4,
+            )
         kept: list[Any] | None = []
         held = 0
         for number, batch in enumerate(_seeded_pass(loader, self._device)):
@@ -152,6 +160,16 @@ def _as_loader(data: Any) -> Iterable[Any]:
             f"got {_describe(data)}."
         )
     return data
+
+
+def _left_out(loader: Any) -> int:
+    """Return how many samples a loader never gives, because they fill no batch."""
+    if not isinstance(loader, DataLoader) or not loader.drop_last or not loader.batch_size:
+        return 0
+    try:
+        return len(loader.sampler) % loader.batch_size  # pyright: ignore[reportArgumentType]
+    except TypeError:  # no length
+        return 0
 
 
 def _seeded_pass(loader: Iterable[Any], device: torch.device) -> Iterator[Any]:

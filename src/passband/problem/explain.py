@@ -63,3 +63,12 @@ def described(thing: Any) -> str:
     if not isinstance(thing, Tensor):
         return f"a {type(thing).__name__}"
     return f"{thing.dtype} of shape {tuple(thing.shape)} on {thing.device}"
+
+
+def brief(value: Any) -> str:
+    """Return what a value is, not what it holds: data sets are long."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    return f"a {type(value).__name__}"

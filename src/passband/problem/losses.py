@@ -7,6 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from passband.problem.explain import brief
+
 Takes = Literal["auto", "output, target", "model, batch"]
 
 _MODEL_NAMES = {"model", "module", "net", "network"}
@@ -19,7 +21,9 @@ def takes_model(loss: Callable[..., Any], takes: Takes, data: Any) -> bool:
     ``module``, ``net`` or ``network`` or annotated as a module, and where the data is a mapping.
     """
     if not callable(loss):
-        raise TypeError(f"`loss` must be callable; got {type(loss).__name__}.")
+        raise TypeError(
+            f"`loss` must be callable; got {brief(loss)}. The order is (model, loss, data)."
+        )
     if isinstance(loss, type):
         raise TypeError(f"`loss` must be called; write `{loss.__name__}()` with brackets.")
     if takes == "auto":

@@ -193,8 +193,10 @@ def _check(
         raise ValueError(
             f"`which` must be 'largest', 'smallest', 'magnitude' or 'both'; got {which!r}."
         )
-    if not 1 <= k <= H.size:
-        raise ValueError(f"`eigenvalues` needs 1 <= k <= {H.size}, the operator's size; got {k=}.")
+    if not isinstance(k, int) or not 1 <= k <= H.size:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(
+            f"`eigenvalues` needs a whole number 1 <= k <= {H.size}, the operator's size; got {k=}."
+        )
     if not 0 < rtol < 1:
         raise ValueError(f"`rtol` must lie in (0, 1); got {rtol!r}.")
     least = min(H.size, (2 * k if which == "both" else k) + 2)

@@ -11,6 +11,7 @@ from passband.errors import NonFiniteError, UnconvergedWarning
 from passband.filters import Filter
 from passband.operators import Hessian
 from passband.problem import Objective
+from passband.problem.explain import brief
 from passband.problem.finite import all_finite
 from passband.problem.losses import Takes
 from passband.spectra import Spectrum, eigenvalues
@@ -80,7 +81,8 @@ def inspect(
         raise ValueError(f"`k` must be a whole number, 1 or more; got {k!r}.")
     if not isinstance(optimizer, Optimizer | Filter):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
-            f"`optimizer` must be a torch optimizer instance or a filter; got {optimizer!r}."
+            "`optimizer` must be a torch optimizer instance or a filter; got "
+            f"{brief(optimizer)}. The order is inspect(model, loss, data, optimizer)."
         )
     if isinstance(optimizer, Filter) and is_preconditioned(optimizer):
         raise ValueError(
@@ -149,7 +151,8 @@ def _doubt(spectrum: Spectrum, rtol: float) -> str:
         worst = float(spectrum.errors[k:].max())
         return (
             f"the smallest eigenvalues are known to {worst:.1g} only, which matters for saddles "
-            "and not for the ratio; a larger `rtol` costs less, a larger `k` sees more"
+            "and not for the ratio: they crowd there. `passband.eigenvalues` with a larger "
+            "`max_matvecs` narrows their bars"
         )
     return (
         f"the largest eigenvalues are less certain than rtol={rtol:g} asks; their errors say how "

@@ -10,6 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from passband.filters import Filter, Passband
+from passband.problem.explain import brief
 from passband.spectra import Spectrum
 from passband.verdict.groups import is_preconditioned
 from passband.verdict.mode import Mode, explained, state_of
@@ -152,7 +153,9 @@ class Verdict:
                 f"not at rest: {left} of {len(states)} measured directions have negative "
                 "curvature, which training still leaves; nothing is above the edge"
             )
-        return _SENTENCES[self.admissible].format(above=above, all=len(states))
+        return _SENTENCES[self.admissible].format(
+            above=above, undecided=states.count("undecided"), all=len(states)
+        )
 
     def _critical(self) -> str:
         line = f"‖∇f‖ {self.gradient_norm:.3g}"
@@ -185,7 +188,8 @@ _SENTENCES: dict[bool | None, str] = {
     True: "let through: all {all} measured directions",
     False: "above the edge: {above} of {all} measured directions grow, so the optimizer cannot "
     "settle here",
-    None: "undecided: an error bar holds a boundary of the passband; ask for a smaller rtol",
+    None: "undecided: error bars of {undecided} of {all} measured directions hold a boundary of "
+    "the passband",
 }
 
 
@@ -229,6 +233,11 @@ def judge(
     for name, value in {"gradient_norm": gradient_norm, "weights_norm": weights_norm}.items():
         if value is not None and not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"`{name}` must be finite and not negative; got {value!r}.")
+    if not isinstance(spectrum, Spectrum) or not isinstance(filter, Filter):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"`judge` takes a spectrum and a filter, in this order; got {brief(spectrum)} and "
+            f"{brief(filter)}. For an optimizer, `passband.filter_of` has the filter."
+        )
     check_same_curvature(filter, spectrum)
     curvatures, errors = _numbers(spectrum.values), _numbers(spectrum.errors)
     if not len(curvatures):

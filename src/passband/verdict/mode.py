@@ -8,6 +8,8 @@ from passband.filters import Passband
 
 State = Literal["admitted", "flat", "above the edge", "escaping", "leak", "undecided"]
 
+_FLAT = 1e-3  # of the edge: a wider bar around zero may hide a negative curvature that grows
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -18,10 +20,10 @@ class Mode:
         curvature: Hessian eigenvalue λ.
         error: Error bar of λ, as the spectrum reports it.
         radius: Spectral radius of ``M(λ)``: the factor per step.
-        state: ``"admitted"``; ``"flat"`` where λ cannot be told from zero, which every filter
-            admits; ``"above the edge"``, also between islands; ``"escaping"``, a negative
-            curvature that the optimizer leaves; ``"leak"``, one that it does not;
-            ``"undecided"`` where the error bar holds a boundary.
+        state: ``"admitted"``; ``"flat"`` where λ cannot be told from zero, by a thousandth of
+            the edge at most: every filter admits zero; ``"above the edge"``, also between
+            islands; ``"escaping"``, a negative curvature that the optimizer leaves; ``"leak"``,
+            one that it does not; ``"undecided"`` where the error bar holds a boundary.
     """
 
     curvature: float
@@ -33,7 +35,7 @@ class Mode:
 def state_of(lam: float, error: float, passband: Passband) -> State:
     """Return where the error bar of an eigenvalue lies."""
     low, high = lam - error, lam + error
-    if low <= 0 <= high:
+    if low <= 0 <= high and error <= _FLAT * passband.edge:
         return "flat"
     if any(interval.lower <= low and high <= interval.upper for interval in passband):
         return "admitted" if lam > 0 else "leak"

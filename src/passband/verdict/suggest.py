@@ -14,6 +14,7 @@ from passband.errors import FilterWarning, NotAFilterError
 from passband.filters import Filter, design
 from passband.filters.design import knobs
 from passband.identify import filter_of
+from passband.problem.explain import brief
 from passband.spectra import Spectrum
 from passband.verdict.groups import is_preconditioned
 from passband.verdict.judge import Verdict, check_same_curvature
@@ -114,6 +115,11 @@ def suggest(
         >>> suggestion.changes[0].option, round(suggestion.changes[0].value, 6)
         ('lr', 0.04)
     """
+    if not isinstance(optimizer, Optimizer | Filter):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"`optimizer` must be a torch optimizer instance or a filter; got {brief(optimizer)}. "
+            "The order is suggest(optimizer, spectrum)."
+        )
     sharpness, error = _sharpness(spectrum)
     if not 0 < ratio < math.inf:
         raise ValueError(f"`ratio` of sharpness to edge must be positive and finite; got {ratio}.")

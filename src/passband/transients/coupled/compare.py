@@ -91,6 +91,7 @@ class Comparisons:
                 f"{_brief(t.kreiss.lower):>9}{_brief(row.steps):>9}{_brief(row.gradients):>11}"
             )
         lines.append(f"peak: of the {seen}; steps until 1e-3; gradients until then")
+        lines.append("radius and steps are of whole updates: lookahead's are several steps long")
         if self.recommendation is not None:
             lines.append(str(self.recommendation))
         elif self.two_players:
