@@ -21,8 +21,9 @@ for name, optimizer in optimizers.items():
     print(f"{name:14} {pb.filter_of(optimizer).passband()}")
 
 # %%
-# The bars are the passbands, found algebraically; the curves are the radius. Islands at negative
-# curvature are saddles that attract: there the ascent turns the sign of the gradient.
+# The bars are the passbands, found algebraically; the curves are the radius. Intervals at negative
+# curvature are saddles that attract: there the ascent turns the sign of the gradient. At the single
+# point −1/ρ of Two-step USAM it sees no gradient, and neither attracts nor repels.
 
 figure = pb.filters.plot([pb.filter_of(optimizer) for optimizer in optimizers.values()])
 _ = figure.suptitle("An ascent lowers the edge, and may let saddles attract")

@@ -17,7 +17,8 @@ found = [filters.design(family, edge=EDGE, lr=LR, momentum=0.9) for family in fa
 plain = filters.SGD(lr=2 * 1.9 / EDGE, momentum=0.9)
 
 # %%
-# All have the edge 20. What they pay differs: gradients a step, and how much noise passes.
+# All but the first have the edge 20. What they pay differs: gradients a step, and how much noise
+# passes.
 
 print(filters.pareto([filters.SGD(lr=LR, momentum=0.9), plain, *found]))
 

@@ -82,5 +82,6 @@ def require(module: str, *, extra: str) -> None:
 
     if importlib.util.find_spec(module) is None:
         raise MissingExtraError(
-            f"this needs `{module}`, which is not installed: pip install 'passband[{extra}]'."
+            f"this needs `{module}`, which is not installed: pip install 'passband[{extra}]', in a "
+            f"checkout pip install '.[{extra}]'."
         )

@@ -52,7 +52,7 @@ COMMANDS = {
     "watch": Command(
         "passband.cli.watch",
         "how close a monitored training is to the edge, live or ended",
-        "passband watch runs/monitor.jsonl --follow",
+        "passband watch --follow",
     ),
     "transient": Command(
         "passband.cli.transient",
