@@ -101,3 +101,32 @@ def test_bad_paths_and_checkpoints(subject: Path, capsys: pytest.CaptureFixture[
     for arguments, message in cases:
         assert main(["inspect", *arguments]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said", "unsaid"),
+    [
+        ("mine.py", "import no_such_module\n", "No module named 'no_such_module'", "runpy"),
+        ("mine.py", "x = (1,\n", "SyntaxError", "runpy"),
+        ("mine.py", "def f():\n    raise KeyError('mine')\nf()\n", "line 2, in f", "inspect_file"),
+        ("weights.pt", "", "--checkpoint", "Traceback"),
+    ],
+)
+def test_a_file_that_cannot_be_run_shows_its_own_lines(
+    *,
+    name: str,
+    text: str,
+    said: str,
+    unsaid: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+
+    assert main(["inspect", str(file)]) == 2
+
+    error = capsys.readouterr().err
+    assert said in error
+    assert name in error
+    assert unsaid not in error

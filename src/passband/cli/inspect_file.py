@@ -2,6 +2,7 @@
 
 import runpy
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,11 +88,27 @@ def run(file: Path) -> dict[str, Any]:
     """Run a file as `python FILE.py` would, not as the main program, and return its names."""
     if not file.is_file():
         raise ValueError(f"there is no file {str(file)!r}.")
+    if file.suffix in {".pt", ".pth", ".ckpt", ".bin", ".safetensors"}:
+        raise ValueError(
+            f"{file} holds weights; give the Python file that makes the model, and the weights by "
+            f"`--checkpoint {file}`."
+        )
     sys.path.insert(0, str(file.resolve().parent))  # as `python FILE.py` would
     try:
         return runpy.run_path(str(file), run_name="passband_inspect")
+    except Exception as error:
+        raise ValueError(f"{file} could not be run.\n{_their_part(error, file)}") from error
     finally:
         sys.path.pop(0)
+
+
+def _their_part(error: Exception, file: Path) -> str:
+    """Return what went wrong from the user's file on; how we came there is of no use to them."""
+    frames = traceback.extract_tb(error.__traceback__)
+    begins = [i for i, frame in enumerate(frames) if frame.filename == str(file)]
+    theirs = frames[begins[0] :] if begins else []
+    lines = [*traceback.format_list(theirs), *traceback.format_exception_only(error)]
+    return "".join(lines).rstrip()
 
 
 def restore(subject: Mapping[str, Any], checkpoint: Path) -> None:
