@@ -1,7 +1,10 @@
 """Runs are done once, side by side or in line, and one that fails does not take others along."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import warnings
 from contextlib import closing
 from dataclasses import dataclass
@@ -189,6 +192,25 @@ def test_what_another_process_has_finished_is_not_done(tmp_path: Path) -> None:
 
     assert last.reused
     assert tries(tmp_path, "works-1") == 1
+
+
+def test_what_an_interrupt_left_beside_a_record_is_removed(tmp_path: Path) -> None:
+    Toy, store = toy(tmp_path), Store(tmp_path / "records")
+    ended, at_it = Toy(seed=1), Toy(seed=2)
+    list(execute([ended, at_it], store))
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass  # its number is nobody's now
+    for run in (ended, at_it):
+        left = store.unfinished(run.configuration())
+        left.begin(run.configuration(), {})
+        left.log("checkpoint")
+    begun = store.unfinished(ended.configuration()).folder / "begun.json"
+    begun.write_text(json.dumps(json.loads(begun.read_text()) | {"process": process.pid}))
+
+    outcomes = list(execute([ended, at_it], store))
+
+    assert all(outcome.reused for outcome in outcomes)
+    assert [left.configuration for left in store.interrupted()] == [at_it.configuration()]
 
 
 def test_what_another_process_is_at_comes_last(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from passband.report import gather, show, write_page
 from passband.report.terminal import duration
 from passband.studies import Backend, Outcome, Plan, Policy, Run, Store, Study, execute
 from passband.studies.atomic import write
+from passband.studies.attempt import kept
 from passband.studies.backends import available, cores
 from passband.studies.plan import RECORDS
 
@@ -81,8 +82,8 @@ def run_studies(
     try:
         failed = _measure(runs, store, policy, jobs=jobs, backend=backend, console=console)
     except KeyboardInterrupt:
-        kept = sum(store.load(run.configuration()) is not None for run in runs)
-        console.print(f"\nInterrupted. {kept} of {len(runs)} runs are kept; to continue:")
+        done = sum(store.load(run.configuration()) is not None for run in runs)
+        console.print(f"\nInterrupted. {done} of {len(runs)} runs are kept; to continue:")
         console.print(f"  {command}", soft_wrap=True)
         return 130
     return _conclude(out, failed, console)
@@ -101,7 +102,7 @@ def _measure(
     repairing = Store(
         store.folder, on_unreadable=lambda text: _tell(console, text), repair=not policy.force
     )
-    waiting = [run for run in runs if policy.force or repairing.load(run.configuration()) is None]
+    waiting = [run for run in runs if policy.force or kept(run, repairing) is None]
     begun = sum(store.unfinished(run.configuration()).folder.exists() for run in waiting)
     console.print(
         f"{len(runs)} runs: {len(runs) - len(waiting)} kept from before, {len(waiting)} to do "

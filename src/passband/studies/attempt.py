@@ -76,13 +76,26 @@ def take(waiting: deque[Run], store: Store) -> Run:
     return waiting.popleft()
 
 
+def kept(run: Run, store: Store) -> Record | None:
+    """Return the record of a run, or None if there is none that can be read.
+
+    An interrupt may have come after the record and before the checkpoints were removed; then
+    they are removed here.
+    """
+    configuration = run.configuration()
+    record = store.load(configuration)
+    if record is not None and (left := store.unfinished(configuration)).status != "running":
+        left.remove()
+    return record
+
+
 def attempt(run: Run, store: Store, policy: Policy) -> Outcome:
     """Do one run and keep its record.
 
     It goes on from its checkpoint. What another process has finished meanwhile is not done.
     """
     configuration = run.configuration()
-    if not policy.force and (record := store.load(configuration)):
+    if not policy.force and (record := kept(run, store)):
         return Outcome(run=run, record=record, reused=True)
     unfinished = store.unfinished(configuration)
     if policy.force:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Sequence
 
-from passband.studies.attempt import Outcome, Policy, attempt, take
+from passband.studies.attempt import Outcome, Policy, attempt, kept, take
 from passband.studies.backends import Backend, available, on_cluster, on_processes
 from passband.studies.store import Store
 from passband.studies.study import Run
@@ -40,7 +40,7 @@ def execute(
     available(backend, jobs=jobs)
     waiting: list[Run] = []
     for run in runs:
-        record = None if policy.force else store.load(run.configuration())
+        record = None if policy.force else kept(run, store)
         if record is None:
             waiting.append(run)
         else:
