@@ -29,6 +29,32 @@ def test_a_missing_file_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no record" in capsys.readouterr().err
 
 
+def test_a_file_without_records_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for content in ("import torch\n", '{"lr": 0.1}\n', "[1, 2]\n"):
+        (tmp_path / "other").write_text(content)
+        assert main(["watch", str(tmp_path / "other")]) == 2
+        assert "holds no probes. Give a file that a `Monitor` wrote" in capsys.readouterr().err
+
+    (tmp_path / "begun.jsonl").write_text("")
+    assert main(["watch", str(tmp_path / "begun.jsonl")]) == 0
+    assert "no probes yet" in capsys.readouterr().out
+
+
+def test_what_is_not_known_is_a_dash_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "m.jsonl"
+    first = {"step": 0, "loss": 2.5, "note": "no filter: has no state yet"}
+    path.write_text("\n".join(map(json.dumps, [first, {"step": 5, "ratio": 0.75}])) + "\n")
+
+    assert main(["watch", str(path)]) == 0
+
+    shown = capsys.readouterr().out
+    assert "nan" not in shown
+    assert "–" in shown
+    assert "step 0  note: no filter: has no state yet" in shown
+
+
 def test_without_a_path_the_newest_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,6 +46,13 @@ def main(arguments: Sequence[str]) -> int:
                 f"there is no record {str(file or path)!r}; a `Monitor` writes it. Run training "
                 "with `pb.Monitor` here, or give the file."
             )
+        if "\n" in file.read_text(encoding="utf-8", errors="replace") and not any(
+            read_records(file)
+        ):
+            raise ValueError(
+                f"{str(file)!r} holds no probes. Give a file that a `Monitor` wrote: lines of "
+                'JSON such as {"step": 100, "sharpness": 12.3}.'
+            )
         console = Console(highlight=False)
         if not follow:
             console.print(picture(*read_records(file)))
@@ -86,11 +93,18 @@ def picture(probes: Sequence[Probe], events: Sequence[Event]) -> Group:
         table.add_column(name, justify="right")
     for p in probes[-_ROWS:]:
         cells = (p.loss, p.gradient_norm, p.sharpness, p.error, p.edge)
-        table.add_row(f"{p.step:,}", *(f"{value:.4g}" for value in cells), f"{p.ratio:.3f}")
+        table.add_row(
+            f"{p.step:,}", *(_shown(value, ".4g") for value in cells), _shown(p.ratio, ".3f")
+        )
     said = [Text(f"step {e.step:,}  {e.kind}: {e.message}") for e in events[-_ROWS:]]
-    if probes[-1].note:
-        said.append(Text(f"step {probes[-1].step:,}  note: {probes[-1].note}"))
+    notes = {p.note: p.step for p in probes[-_ROWS:] if p.note}  # each once, where it was last
+    said += [Text(f"step {step:,}  note: {note}") for note, step in notes.items()]
     return Group(Text(f"sharpness / edge  {sparkline([p.ratio for p in probes])}"), table, *said)
+
+
+def _shown(value: float, form: str) -> str:
+    """Return a number; a dash where there is none."""
+    return "–" if math.isnan(value) else format(value, form)
 
 
 def sparkline(values: Sequence[float], *, width: int = 60, top: float = 1.25) -> str:
