@@ -140,6 +140,19 @@ def test_losses_that_do_not_work(loss: Any, about: str, words: str) -> None:
     assert words in found(model, sgd(model), loss=loss, spectrum=False)[about]
 
 
+def test_lost_weights_are_named_and_no_step_is_blamed() -> None:
+    model = network()
+    with torch.no_grad():
+        next(model.parameters())[0] = math.nan
+
+    text = found(model, sgd(model), spectrum=False)
+
+    assert "is nan: 1 parameters are not finite, first `0.weight`. Go back" in " ".join(
+        text["loss"].split()
+    )
+    assert "step" not in text
+
+
 def test_a_leap_is_seen_before_it_is_taken() -> None:
     model = network()
 

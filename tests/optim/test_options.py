@@ -205,6 +205,50 @@ def test_a_class_instead_of_an_optimizer_is_refused() -> None:
         unwrap(SharpnessAware.__init__)(object.__new__(SharpnessAware), base, rho=0.1)
 
 
+@pytest.mark.parametrize("base", [torch.nn.Linear(2, 2), [param()]], ids=["model", "parameters"])
+def test_what_is_no_optimizer_is_refused(base: Any) -> None:
+    with pytest.raises(TypeError, match=r"needs an optimizer; got a (Linear|list)\. Build one"):
+        unwrap(SharpnessAware.__init__)(object.__new__(SharpnessAware), base, rho=0.1)
+
+
+@ALL
+def test_a_model_instead_of_its_parameters_is_refused(make: Any) -> None:
+    model: Any = torch.nn.Linear(2, 2)
+    with pytest.raises(TypeError, match=r"takes parameters, not a model; write `model\.param"):
+        unwrap(make.__init__)(object.__new__(make), model, **COMPLETE[make])
+
+
+@ALL
+def test_what_is_no_checkpoint_is_refused(make: Make) -> None:
+    optimizer = make([param()], **COMPLETE[make])
+
+    with pytest.raises(ValueError, match=r"no `state_dict` of an optimizer: it has 2 entries"):
+        optimizer.load_state_dict(torch.nn.Linear(2, 2).state_dict())
+
+
+@ALL
+def test_a_loss_instead_of_a_closure_is_refused(make: Any) -> None:
+    p = param()
+    optimizer = make([p], **COMPLETE[make])
+
+    with pytest.raises(TypeError, match=r"takes a closure, a function .* got a Tensor"):
+        unwrap(make.step)(optimizer, p.square().sum())
+
+    assert p.tolist() == [1.0, 1.0]
+
+
+@LOOKING
+def test_coming_back_without_having_gone_is_an_error(make: Make) -> None:
+    p = param()
+    optimizer = make([p], **COMPLETE[make])
+    closure_of(p)()
+
+    with pytest.raises(ValueError, match="`second_step` comes back from a `first_step`; there was"):
+        optimizer.second_step()
+
+    assert p.tolist() == [1.0, 1.0]
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -88,11 +88,15 @@ def _moved(optimizer: UphillOptimizer, twin: nn.Module) -> Any:
 
 def _gradients(model: nn.Module, optimizer: Optimizer, loss: Tensor) -> Iterator[Finding]:
     if not math.isfinite(float(loss)):
+        lost = [n for n, p in model.named_parameters() if not bool(p.detach().isfinite().all())]
         yield Finding(
             severity="problem",
             about="loss",
-            what=f"the loss of the first batch is {float(loss)}.",
-            remedy="Look at the data and the last checkpoint before it was.",
+            what=f"the loss of the first batch is {float(loss)}"
+            + (f": {len(lost)} parameters are not finite, first `{lost[0]}`." if lost else "."),
+            remedy="Go back to the last checkpoint before they were."
+            if lost
+            else "Look at the data and the last checkpoint before it was.",
         )
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad and id(p) in held]
@@ -146,6 +150,8 @@ def _outcome(
             what="a step moved no weight at all.",
             remedy="The gradient vanishes, lr is 0, or the step was skipped.",
         )
+        return
+    if not math.isfinite(float(loss)):  # which is told elsewhere, and is not the step's fault
         return
     with torch.no_grad():
         after = float(evaluate(model))

@@ -123,8 +123,13 @@ class ByHand(CheckedOptimizer):
             zero_grad: Clear the gradients afterwards.
 
         Raises:
-            ValueError: There was no `first_step`.
+            ValueError: There was no `first_step`, or no gradient since.
         """
+        if self._trail is None and self._ascents():
+            raise ValueError(
+                "`second_step` comes back from a `first_step`; there was none. The order is "
+                "backward, `first_step`, backward again, `second_step`."
+            )
         self._return()
         self.step()
         if zero_grad:

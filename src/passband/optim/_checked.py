@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from typing_extensions import override
 
@@ -53,6 +53,13 @@ class CheckedOptimizer(Optimizer, ABC):
     takes_sparse: ClassVar[bool] = False
     """Whether gradients of embeddings may be sparse."""
 
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        if isinstance(params, nn.Module):
+            raise TypeError(
+                f"{type(self).__name__} takes parameters, not a model; write `model.parameters()`."
+            )
+        super().__init__(params, defaults)
+
     @abstractmethod
     def _check(self, group: Group, *, starting: bool) -> None:
         """Raise unless the options of ``group`` make sense; ``starting`` when it is new."""
@@ -70,7 +77,17 @@ class CheckedOptimizer(Optimizer, ABC):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load a checkpoint; options it does not know, being SGD's say, stay as they are."""
+        """Load a checkpoint; options it does not know, being SGD's say, stay as they are.
+
+        Raises:
+            ValueError: It is no checkpoint of an optimizer, or one of other groups.
+        """
+        if not {"param_groups", "state"} <= state_dict.keys():
+            raise ValueError(
+                f"this is no `state_dict` of an optimizer: it has {len(state_dict)} entries, "
+                "`param_groups` and `state` not among them. A model's goes to "
+                "`model.load_state_dict`."
+            )
         options = [dict(group) for group in self.param_groups]
         super().load_state_dict(state_dict)
         for group, before in zip(self.param_groups, options, strict=True):
@@ -131,6 +148,15 @@ class CheckedOptimizer(Optimizer, ABC):
             f"Weights and momentum are as before ({self.skipped} skipped so far).",
             SkippedStepWarning,
             stacklevel=5,
+        )
+
+
+def check_closure(closure: object) -> None:
+    """Refuse what cannot be called, such as a loss."""
+    if not callable(closure):
+        raise TypeError(
+            "`step` takes a closure, a function that computes the loss, calls backward and "
+            f"returns the loss; got a {type(closure).__name__}."
         )
 
 

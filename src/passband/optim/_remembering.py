@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from passband.optim._checked import CheckedOptimizer, Closure, finite
+from passband.optim._checked import CheckedOptimizer, Closure, check_closure, finite
 from passband.optim._lists import add, add_, copy_, scale_
 from passband.optim._options import (
     Group,
@@ -54,7 +54,10 @@ class RememberingSGD(CheckedOptimizer):
         """
         for group in self.param_groups:
             self._check(group, starting=False)
-        loss = None if closure is None else self._evaluate(closure)
+        loss = None
+        if closure is not None:
+            check_closure(closure)
+            loss = self._evaluate(closure)
         parts = self._gradients()
         if not finite(parts):
             self._skip()

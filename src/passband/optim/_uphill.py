@@ -14,7 +14,7 @@ from torch.amp.grad_scaler import GradScaler
 from typing_extensions import override
 
 from passband.optim._by_hand import ByHand, unit
-from passband.optim._checked import Closure, Part, Way
+from passband.optim._checked import Closure, Part, Way, check_closure
 from passband.optim._lists import copy_
 from passband.optim._passes import Passes, Randomness
 from passband.optim._trail import Trail
@@ -100,6 +100,7 @@ class UphillOptimizer(ByHand):
         if closure is None:
             self._step_by_hand()
             return None
+        check_closure(closure)
         if scaler is not None or self.passes.before_descent is not None:
             self._check_by_hand()
         self.restore()

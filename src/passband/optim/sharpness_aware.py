@@ -179,6 +179,11 @@ def _check_base(base: Any) -> None:
             f"instance: SharpnessAware({given}, rho=…)."
         )
     name = type(base).__name__
+    if not callable(getattr(base, "step", None)):
+        raise TypeError(
+            f"`SharpnessAware` needs an optimizer; got a {name}. Build one first: "
+            "SharpnessAware(torch.optim.AdamW(model.parameters(), lr=…), rho=…)."
+        )
     if isinstance(base, UphillOptimizer):
         raise TypeError(f"{name} looks uphill itself; give `SharpnessAware` the optimizer inside.")
     closure = inspect.signature(base.step).parameters.get("closure")
