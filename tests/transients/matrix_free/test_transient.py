@@ -58,12 +58,20 @@ def game(n: int) -> ndarray:
     return np.eye(n) - 0.05 * np.block([[P, Q], [-Q.T, R]])
 
 
+def random(n: int, seed: int) -> ndarray:
+    """Grows twofold in every direction alike: the worst one says little about the worst z."""
+    A = np.random.default_rng(seed).standard_normal((n, n))
+    return (0.9 + 0.005 * seed) * A / np.abs(np.linalg.eigvals(A)).max()
+
+
 CASES = {
     "coupled": coupled(70),
     "rotating": rotating(20),
     "far from normal": far_from_normal(66),
     "vanishing": vanishing(66),
     "game": game(66),
+    "random": random(80, 8),
+    "random, nearer the edge": random(80, 10),
 }
 
 

@@ -88,15 +88,16 @@ class Resolvent:
 
     def _climbed(self, v: Tensor, place: _Place) -> Lower:
         """Return the largest bound of a few rounds: the worst direction at z, then a better z."""
-        best, z = Lower(1.0, None), place.z
+        best, z, last = Lower(1.0, None), place.z, 0.0
         u: tuple[Tensor, Tensor | None] = (v, None)
         for _ in range(_ROUNDS):
             r, steps = abs(z), self._needed(z)
             trajectory = self._sweep(u, z, steps)
             bound = (r - 1) * _norm(trajectory.sum) / (1 + r**-steps * trajectory.last)
-            gained, best = bound / best.value, max(best, Lower(bound, z), key=lambda b: b.value)
-            if not gained > 1 + _GAIN:
+            best = max(best, Lower(bound, z), key=lambda b: b.value)
+            if not bound > last * (1 + _GAIN):  # not against 1, which the first may lie below
                 break
+            last = bound
             back = self._sweep(_unit(trajectory.sum), z.conjugate(), steps, adjoint=True)
             u, z = _unit(back.sum), _refined(trajectory, z)
         return best
@@ -150,8 +151,14 @@ def _places(trajectory: _Trajectory) -> list[_Place]:
     """Return the best z of a trajectory, and a second one if it is nearly as good and elsewhere."""
     steps = len(trajectory.sketch)
     found: list[_Place] = []
-    values, zs = _grid(trajectory, np.geomspace(0.25 / steps, 10.0, _RADII))
-    first = int(values.argmax())
+    insets = np.geomspace(0.25 / steps, 10.0, _RADII)
+    values, zs = _grid(trajectory, insets)
+    if values.max() > 1:
+        first = int(values.argmax())
+    else:  # largest far out, where every direction has nearly 1: look where k steps count most
+        k = int(np.linalg.norm(trajectory.sketch, axis=1).argmax())
+        row = int(np.abs(np.log(insets * max(k, 1))).argmin())
+        first = row * values.shape[1] + int(values[row].argmax())
     found.append(_Place(float(values.flat[first]), complex(zs.flat[first])))
     z = found[0].z
     turn = np.abs(np.abs(np.angle(zs)) - abs(cmath.phase(z)))
