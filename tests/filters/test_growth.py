@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 
 from passband.filters import SGD, Filter, HeldAscent, Proximal
 from passband.filters.growth import kreiss_lower_bound, overshoot, settling
+from passband.transients import kreiss
 
 SETTINGS = settings(deadline=None, max_examples=15)
 
@@ -48,6 +49,7 @@ def test_kreiss_matrix_theorem(seed: int, n: int, radius: float) -> None:
 
     assert 1 <= found.kreiss_lower <= found.kreiss_upper == found.peak
     assert found.peak <= math.e * n * found.kreiss_lower * (1 + 1e-9)
+    assert found.kreiss_lower <= kreiss(M, rtol=1e-6).upper * (1 + 1e-9)
 
 
 def test_the_kreiss_constant_of_a_jordan_block_of_coupled_descent() -> None:

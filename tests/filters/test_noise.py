@@ -19,6 +19,7 @@ from passband.filters import (
     MixedMemory,
     Parity,
     PeriodicAscent,
+    Proximal,
     Secant,
     batch_sharpness,
     largest_stable_lr,
@@ -95,6 +96,13 @@ def test_noise_of_heavy_ball_in_closed_form(lr: float, momentum: float, part: fl
 
     closed = lr * (1 + momentum) / ((1 - momentum) * lam * (2 * (1 + momentum) - lr * lam))
     assert_allclose(noise, closed, rtol=1e-7)
+
+
+@SETTINGS
+@given(lr=st.floats(1e-3, 1e3), lam=st.floats(1e-3, 1e3))
+def test_noise_of_an_implicit_step_is_contracted_with_it(lr: float, lam: float) -> None:
+    """``(1 + αλ) x ← x + α ε``, so the variance v is α² / ((1 + αλ)² − 1)."""
+    assert_allclose(Proximal(lr=lr).noise(lam), lr / (lam * (2 + lr * lam)), rtol=1e-7)
 
 
 @SETTINGS

@@ -14,7 +14,11 @@ from numpy.testing import assert_allclose
 
 from passband.errors import UnconvergedWarning
 from passband.transients import Kreiss, kreiss, numerical_abscissa, numerical_radius
-from passband.transients.dense.matrices import check_time
+from passband.transients.dense.circles import Circles
+from passband.transients.dense.level_sets import Peak
+from passband.transients.dense.lines import Lines
+from passband.transients.dense.matrices import Time, check_time
+from passband.transients.dense.precise import precise_maximum
 
 SETTINGS = settings(max_examples=8, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -379,6 +383,26 @@ def test_what_float64_cannot_decide_is_left_open() -> None:
     assert found.lower > 1e5
     assert math.isinf(found.upper)
     assert "cannot tell" in found.note
+
+
+@pytest.mark.parametrize("time", ["discrete", "continuous"])
+@pytest.mark.parametrize("real", [True, False])
+def test_more_digits_do_not_need_a_good_start(
+    time: Time, real: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At six entries more digits look at float64's answer alone; crossings must lead away."""
+    A = stable(4, 6, real=real) - (0 if time == "discrete" else np.eye(6))
+    x, grid = 0.1, np.linspace(-np.pi, np.pi, 20001)
+    curves = (Circles if time == "discrete" else Lines)(A, tolerance=1e-6)
+    t = grid if time == "discrete" else 4 * grid
+    truth = 1 / np.linalg.svd(curves.point(x, t)[:, None, None] * np.eye(6) - A)[1][:, -1]
+    worst = Peak(0.0, 0.0, complex(curves.point(x, t[[truth.argmin()]])[0]))
+    monkeypatch.setattr(curves, "maximum", lambda _: worst)
+
+    found = precise_maximum(curves, time, 20)(x)
+
+    assert truth.max() <= found.upper
+    assert_allclose(found.lower, truth.max(), rtol=1e-5)
 
 
 def test_more_digits_where_float64_has_too_few() -> None:
