@@ -52,3 +52,13 @@ def test_conditions_of_normal_and_of_defective_matrices() -> None:
     assert_allclose(eigenvalue_conditions([[0, 1], [-1, 0]]).conditions, 1)
     assert np.isinf(eigenvalue_conditions([[1, 1], [0, 1]]).conditions).all()
     assert_allclose(eigenvalue_conditions([[5]]).conditions, 1)
+
+
+def test_the_most_sensitive_eigenvalues_are_printed_first() -> None:
+    A = np.diag(np.linspace(0.1, 0.9, 9)) + np.diag([9.0] + 7 * [0.0], 1)
+
+    lines = str(eigenvalue_conditions(A)).splitlines()
+
+    assert [line.split()[-1] for line in lines[:4]] == ["condition", "90.01", "90.01", "1"]
+    assert {line.split()[0] for line in lines[1:3]} == {"0.1+0j", "0.2+0j"}
+    assert lines[-1] == "  and 1 less sensitive"

@@ -63,6 +63,16 @@ def test_low_rank_is_exact(seed: int, n: int, rank: int) -> None:
     assert_allclose(found.sigma, one_by_one(a * np.eye(n) + U @ V.T, x, y), rtol=1e-9, atol=1e-12)
 
 
+def test_prints_window_levels_and_eigenvalues() -> None:
+    grid = pseudospectrum(np.diag([0.5, 0.75, 3.0]), x=[0, 1], y=[-1, 0, 2])
+
+    assert str(grid).splitlines() == [
+        "pseudospectrum on 2 × 3 points, Re 0 to 1, Im -1 to 2",
+        "  sigma        0.25, at 1+0j, to 2.06",
+        "  eigenvalues  2 of 3 in the window",
+    ]
+
+
 def test_refuses_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="square"):
         pseudospectrum(np.ones((2, 3)), [0], [0])

@@ -6,9 +6,12 @@ from typing import Any, final
 import numpy as np
 import scipy.linalg
 from numpy import ndarray
+from typing_extensions import override
 
 from passband._shapes import Complex, Float
 from passband.transients.dense.matrices import ROUNDING, as_square
+
+_SHOWN = 8
 
 
 def departure_from_normality(A: Any) -> float:
@@ -43,6 +46,15 @@ class EigenvalueConditions:
 
     values: Complex[ndarray, " n"]
     conditions: Float[ndarray, " n"]
+
+    @override
+    def __str__(self) -> str:
+        """Return the most sensitive eigenvalues, a line each."""
+        worst = np.argsort(-self.conditions, kind="stable")[:_SHOWN]
+        lines = [f"  {self.values[i]:<24.6g}{self.conditions[i]:.4g}" for i in worst]
+        left = len(self.values) - len(worst)
+        rest = [f"  and {left} less sensitive"] if left else []
+        return "\n".join([f"  {'eigenvalue':<24}condition", *lines, *rest])
 
 
 def eigenvalue_conditions(A: Any) -> EigenvalueConditions:

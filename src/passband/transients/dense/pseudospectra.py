@@ -6,6 +6,7 @@ from typing import Any, final
 import numpy as np
 import scipy.linalg
 from numpy import ndarray
+from typing_extensions import override
 
 from passband._shapes import Complex, Float, Num
 from passband.transients.dense.matrices import as_axis, as_matrix, as_square
@@ -35,6 +36,22 @@ class Pseudospectrum:
     y: Float[ndarray, " rows"]
     sigma: Float[ndarray, "rows columns"]
     eigenvalues: Complex[ndarray, " n"]
+
+    @override
+    def __str__(self) -> str:
+        """Return the window, the range of levels, and where they are lowest."""
+        row, column = np.unravel_index(int(self.sigma.argmin()), self.sigma.shape)
+        lowest = complex(self.x[column], self.y[row])
+        re, im = self.eigenvalues.real, self.eigenvalues.imag
+        inside = (re >= self.x.min()) & (re <= self.x.max())
+        inside &= (im >= self.y.min()) & (im <= self.y.max())
+        return (
+            f"pseudospectrum on {self.x.size} × {self.y.size} points, "
+            f"Re {self.x.min():.4g} to {self.x.max():.4g}, Im {self.y.min():.4g} to "
+            f"{self.y.max():.4g}\n"
+            f"  sigma        {self.sigma.min():.3g}, at {lowest:.4g}, to {self.sigma.max():.3g}\n"
+            f"  eigenvalues  {inside.sum()} of {inside.size} in the window"
+        )
 
 
 def pseudospectrum(A: Any, x: Any, y: Any) -> Pseudospectrum:
