@@ -42,7 +42,7 @@ class Pseudospectrum:
         """Return the window, the range of levels, and where they are lowest."""
         row, column = np.unravel_index(int(self.sigma.argmin()), self.sigma.shape)
         lowest = complex(self.x[column], self.y[row])
-        re, im = self.eigenvalues.real, self.eigenvalues.imag
+        re, im = np.real(self.eigenvalues), np.imag(self.eigenvalues)
         inside = (re >= self.x.min()) & (re <= self.x.max())
         inside &= (im >= self.y.min()) & (im <= self.y.max())
         return (
