@@ -199,8 +199,48 @@ def test_adaptive_ones_are_judged_in_preconditioned_curvature(
     expected = 2000.0 if kind is torch.optim.RMSprop else 38_000.0
     shrink = 19 * decay if kind is torch.optim.AdamW else 0.0
     assert verdict.edge == pytest.approx(expected - shrink, rel=1e-9)
-    assert verdict.distance is None
+    assert verdict.distance is not None
     assert "preconditioned" in str(verdict)
+
+
+@pytest.mark.parametrize("kind", ["Adam", "RMSprop", "two learning rates"])
+def test_the_distance_of_an_optimizer_that_weighs_is_that_of_the_weights(kind: str) -> None:
+    """Displaced from the minimum of a quadratic along the sharpest mode, by a known length."""
+    torch.manual_seed(0)
+    x, y = torch.randn(30, 6).double(), torch.randn(30, 1).double()
+    model = nn.Sequential(nn.Linear(6, 1).double())
+    weight, bias = model.parameters()
+    made: dict[str, Any] = {
+        "Adam": lambda: torch.optim.Adam([weight, bias], lr=1e-2),
+        "RMSprop": lambda: torch.optim.RMSprop([weight, bias], lr=1e-3),
+        "two learning rates": lambda: torch.optim.SGD(
+            [{"params": [weight], "lr": 0.01}, {"params": [bias], "lr": 0.2}]
+        ),
+    }
+    optimizer = made[kind]()
+    for _ in range(5):
+        optimizer.zero_grad()
+        mse(model(x), y).backward()
+        optimizer.step()
+    if kind == "two learning rates":
+        weigh = torch.tensor(6 * [0.01] + [0.2]).double()
+    else:
+        weigh = 1 / torch.cat([_denominator(optimizer, p).reshape(-1) for p in (weight, bias)])
+    inputs = torch.cat([x, torch.ones(30, 1).double()], dim=1)
+    minimum = torch.linalg.lstsq(inputs, y).solution[:, 0]
+    hessian = 2 / 30 * inputs.T @ inputs
+    mode = torch.linalg.eigh(weigh.sqrt()[:, None] * hessian * weigh.sqrt())[1][:, -1]
+    away = weigh.sqrt() * mode
+    away *= 1e-3 / away.norm()
+    torch.nn.utils.vector_to_parameters(minimum + away, [weight, bias])
+
+    verdict = pb.inspect(model, mse, (x, y), optimizer, rtol=1e-9)
+    probe = pb.Monitor(model, mse, (x, y), optimizer, log=None).look()
+
+    assert verdict.distance == pytest.approx(1e-3, rel=1e-6)
+    assert verdict.applies is True
+    assert probe is not None
+    assert probe.distance * (minimum + away).norm().item() == pytest.approx(1e-3, rel=1e-3)
 
 
 def _denominator(optimizer: torch.optim.Optimizer, p: Tensor) -> Tensor:

@@ -95,6 +95,21 @@ def test_says_whether_a_critical_point_is_near() -> None:
     assert "read the factors as local" in str(far)
 
 
+def test_plain_norms_say_nothing_about_preconditioned_distances() -> None:
+    sharp = dataclasses.replace(spectrum([10.0, 1.0]), curvature="preconditioned")
+    adam = filters.Adam(lr=0.1)
+
+    plain = pb.judge(sharp, adam, gradient_norm=0.1, weights_norm=5.0)
+    weighed = pb.judge(sharp, adam, gradient_norm=0.1, weighed_norm=2.0, weights_norm=5.0)
+
+    assert plain.distance is None
+    assert plain.applies is None
+    assert weighed.distance == pytest.approx(0.2)
+    assert weighed.applies is False
+    with pytest.raises(ValueError, match="`weighed_norm` must be finite and not negative"):
+        pb.judge(sharp, adam, weighed_norm=-1.0)
+
+
 def test_without_positive_curvature_no_minimum_is_near() -> None:
     verdict = pb.judge(
         spectrum([-1.0, -2.0]), filters.SGD(lr=0.1), gradient_norm=1.0, weights_norm=1.0

@@ -16,8 +16,8 @@ class Probe:
         loss: Mean loss over the probe set.
         gradient_norm: ``‖∇f + ωθ‖``, weight decay included; ``‖∇f + ωPθ‖`` where it is decoupled
             from a preconditioner P.
-        distance: Estimated distance to a critical point, ``‖∇f‖ / sharpness``, over ``‖θ‖``; NaN
-            in preconditioned curvature.
+        distance: Estimated distance to a critical point, ``‖∇f‖ / sharpness``, over ``‖θ‖``; the
+            gradient divided by P where the sharpness is.
         sharpness: Largest eigenvalue, of what the optimizer feels: the Hessian, or the
             preconditioned one for Adam and its kin; NaN while their state cannot be read, as
             before the first step.

@@ -113,7 +113,9 @@ class Prober:
             step=step,
             loss=loss,
             gradient_norm=norm,
-            distance=math.nan if scale is not None else self._distance(norm, float(values[0])),
+            distance=self._distance(
+                norm if scale is None else _norm(gradient * scale), float(values[0])
+            ),
             sharpness=float(values[0]),
             error=float(errors[0]),
             edge=edge,

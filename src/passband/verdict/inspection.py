@@ -137,6 +137,7 @@ def inspect(
         spectrum,
         felt.filter,
         gradient_norm=gradient_norm,
+        weighed_norm=None if felt.scale is None else _norm(felt.scale * gradient),
         weights_norm=weights_norm,
         loss=value,
         preconditioned=felt.scale is not None,

@@ -34,6 +34,7 @@ class Verdict:
         gradient_norm: ``‖∇f‖`` of the objective that the optimizer sees, weight decay included,
             or None if it was not given. The filter describes the neighbourhood of a point where
             it is zero.
+        weighed_norm: ``‖P⁻¹∇f‖``, where curvatures are preconditioned by P, or None.
         weights_norm: ``‖θ‖``, or None.
         loss: Mean loss at θ, or None.
         matvecs: Hessian-vector products spent on the spectrum.
@@ -46,6 +47,7 @@ class Verdict:
     edge: float
     passband: Passband
     gradient_norm: float | None = None
+    weighed_norm: float | None = None
     weights_norm: float | None = None
     loss: float | None = None
     matvecs: int = 0
@@ -74,15 +76,18 @@ class Verdict:
 
     @property
     def distance(self) -> float | None:
-        """Estimated distance ``‖∇f‖ / λ`` to a critical point along the sharpest direction.
+        """Estimated distance to a critical point along the sharpest direction.
 
-        None where it is not known: without ``‖∇f‖``, or in preconditioned curvature.
+        ``‖∇f‖ / λ``; where λ is preconditioned by P, ``‖P⁻¹∇f‖ / λ``, which is in units of the
+        weights too: both are the length of the Newton step if that goes along one mode. None
+        where the norm is not known.
         """
-        if self.gradient_norm is None or self.preconditioned:
+        norm = self.weighed_norm if self.preconditioned else self.gradient_norm
+        if norm is None:
             return None
-        if self.gradient_norm == 0:
+        if norm == 0:
             return 0.0
-        return self.gradient_norm / self.sharpness if self.sharpness > 0 else math.inf
+        return norm / self.sharpness if self.sharpness > 0 else math.inf
 
     @property
     def applies(self) -> bool | None:
@@ -198,6 +203,7 @@ def judge(
     filter: Filter,
     *,
     gradient_norm: float | None = None,
+    weighed_norm: float | None = None,
     weights_norm: float | None = None,
     loss: float | None = None,
     preconditioned: bool = False,
@@ -210,10 +216,12 @@ def judge(
         filter: The filter of the optimizer.
         gradient_norm: ``‖∇f‖`` where the spectrum was taken, weight decay included. Filters
             describe the neighbourhood of critical points; without it nobody knows if one is near.
+        weighed_norm: ``‖P⁻¹∇f‖`` instead, where curvatures are preconditioned by P.
         weights_norm: ``‖θ‖``, which makes the distance to a critical point relative.
         loss: Mean loss, shown beside the gradient norm.
         preconditioned: Whether the spectrum includes step sizes of single parameters, so that
-            lengths of gradients and weights cannot be compared with it.
+            plain lengths of gradients cannot be compared with it. One of a
+            `PreconditionedHessian` does, without being told.
         notes: Sentences to show with the verdict.
 
     Returns:
@@ -230,7 +238,12 @@ def judge(
     References:
         Bolte, Le, Pauwels, arXiv 2510.09034.
     """
-    for name, value in {"gradient_norm": gradient_norm, "weights_norm": weights_norm}.items():
+    norms = {
+        "gradient_norm": gradient_norm,
+        "weighed_norm": weighed_norm,
+        "weights_norm": weights_norm,
+    }
+    for name, value in norms.items():
         if value is not None and not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"`{name}` must be finite and not negative; got {value!r}.")
     if not isinstance(spectrum, Spectrum) or not isinstance(filter, Filter):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -255,10 +268,11 @@ def judge(
         edge=passband.edge,
         passband=passband,
         gradient_norm=gradient_norm,
+        weighed_norm=weighed_norm,
         weights_norm=weights_norm,
         loss=loss,
         matvecs=spectrum.matvecs,
-        preconditioned=preconditioned,
+        preconditioned=preconditioned or spectrum.curvature == "preconditioned",
         notes=tuple(notes),
     )
 
