@@ -46,6 +46,23 @@ def test_radius_of_the_shift(n: int, turn: complex) -> None:
     assert_allclose(numerical_radius(shift), math.cos(math.pi / (n + 1)), rtol=1e-13)
 
 
+@pytest.mark.parametrize("real", [True, False])
+@pytest.mark.parametrize("places", [7.5, 2.51, 12.49])
+def test_a_corner_between_the_angles_first_looked_at_is_found(places: float, real: bool) -> None:
+    """Of a normal matrix the range is the hull of the eigenvalues; its corners are narrow."""
+    grid = np.pi / 16
+    corners = np.array([np.exp(5j * grid), 1.004 * np.exp(1j * places * grid), 0.3])
+    if real:
+        A = np.zeros((6, 6))
+        for i, z in enumerate(corners):
+            A[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = [[z.real, -z.imag], [z.imag, z.real]]
+    else:
+        A = np.diag(corners)
+    Q = np.linalg.qr(np.random.default_rng(1).standard_normal(A.shape))[0]
+
+    assert_allclose(numerical_radius(Q @ A @ Q.T), 1.004, rtol=1e-11)
+
+
 @SETTINGS
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 6), real=st.booleans())
 def test_no_vector_leaves_the_range(seed: int, n: int, real: bool) -> None:

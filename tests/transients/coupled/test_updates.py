@@ -194,6 +194,8 @@ def test_bilevel_is_its_formula(steps: int, through: bool, decay: float) -> None
     first += decay * np.eye(N)
     expected = np.block([[np.eye(N) - alpha * first, -alpha * second], [D, powers[-1]]])
     assert_allclose(update.jacobian().dense().numpy(), expected, atol=1e-12)
+    # one above and one a step below; going back through a step is a product, worth two
+    assert update.gradients == 1 + steps * (3 if through else 1)
 
 
 def test_nests_of_tensors_and_gradients_in_their_shapes() -> None:

@@ -236,8 +236,7 @@ def _infinite(z: complex) -> Kreiss:
 
 def _settling(curve: Tensor, radius: float) -> float:
     """Return the first step from which on the curve is small, continued by the radius."""
-    above = (curve > _LEVEL).nonzero()
-    last = int(above[-1]) if len(above) else -1
+    last = int((curve > _LEVEL).nonzero()[-1])  # the curve begins at 1
     if last + 1 < len(curve):
         return float(last + 1)
     if not 0 < radius < 1:
