@@ -72,6 +72,7 @@ CASES = {
     "game": game(66),
     "random": random(80, 8),
     "random, nearer the edge": random(80, 10),
+    "random, worst off the axis": random(80, 4),
 }
 
 
