@@ -13,7 +13,7 @@ from passband import filters, transients
 
 figure, axes = plt.subplots(layout="constrained")
 for momentum in (0.0, 0.5, 0.9, 0.99):
-    filter = filters.SGD(lr=1.0, momentum=momentum)
+    filter = filters.SGD(lr=0.1, momentum=momentum)
     M = filter.in_displacements(0.3 * filter.edge)
     growth = transients.growth(M)
     norms = [np.linalg.norm(np.linalg.matrix_power(M, k), 2) for k in range(60)]
@@ -24,10 +24,17 @@ axes.set_title("With momentum errors grow before they vanish")
 _ = axes.legend()
 
 # %%
-# The Kreiss constant brackets the peak from below and above: K ≤ peak ≤ e n K.
+# How far can it grow, without looking at powers? The Kreiss constant K, which is known from both
+# sides, says so for every horizon at once: K ≤ peak ≤ e n K, with n = 2 rows in M.
 
 bracket = transients.kreiss(M)
-print(f"Kreiss constant in [{bracket.lower:.4f}, {bracket.upper:.4f}]")
+most = np.e * len(M) * bracket.upper
+print(f"momentum {momentum}: K between {bracket.lower:.4f} and {bracket.upper:.4f}")
+print(f"so the peak {growth.peak:.3f} had to lie between {bracket.lower:.3f} and {most:.3f}")
 
 # %%
-# The buffer is counted as a displacement; in other units the same optimizer has other norms.
+# The buffer is counted as a displacement, in the units of the weights. As torch keeps it, in units
+# of a gradient, the same optimizer has another norm and another peak; the eigenvalues are the same.
+
+plain = transients.growth(filter.transition(0.3 * filter.edge))
+print(f"peak with the buffer in units of a gradient: {plain.peak:.3f}")
