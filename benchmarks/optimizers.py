@@ -191,6 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, help="images a gradient, in place of the workload's")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--pairs", type=int, default=27, help="steps beside the peer's SAM")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
 
@@ -232,14 +233,20 @@ def face_to_face(problem: Problem, repeats: int, given: argparse.Namespace) -> N
         return
     optimizer = optim.SAM(problem.params, LR, RHO, momentum=MOMENTUM)
     ratios: list[float] = []
-    for i in range(3 * given.rounds + 2):
+    for i in range(given.pairs + 2):
         mine, other = lambda: optimizer.step(problem.closure), theirs
         pair = [seconds(run, repeats, given.device) for run in (mine, other)[:: 1 - 2 * (i % 2)]]
         if i >= 2:
             ratios.append((pair[0] / pair[1]) ** (1 - 2 * (i % 2)))
-    low, middle, high = statistics.quantiles(ratios, n=4)
+    ratios.sort()
+    reach = math.ceil(0.98 * math.sqrt(len(ratios)))  # of the binomial: 95 % for the median
+    low, high = (
+        ratios[max(len(ratios) // 2 - reach, 0)],
+        ratios[-max(len(ratios) // 2 - reach, 1)],
+    )
     print(
-        f"SAM over pytorch-optimizer's: {middle:.3f}, half of the rounds in {low:.3f} to {high:.3f}"
+        f"SAM over pytorch-optimizer's: {statistics.median(ratios):.4f}, the median of "
+        f"{len(ratios)} pairs, with 95 % in {low:.4f} to {high:.4f}"
     )
 
 
