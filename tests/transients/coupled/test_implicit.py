@@ -9,6 +9,7 @@ import torch
 from numpy import ndarray
 from numpy.testing import assert_allclose
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from passband.errors import ConvergenceError
 from passband.transients.coupled import (
@@ -194,6 +195,19 @@ def test_derivatives_hold_away_from_the_equilibrium_and_with_momentum(make: Any)
     """`UpdateJacobian` compares with difference quotients."""
     assert make(players(at=0.5)).jacobian().movement > 1e-2
     assert make(players(at=0.5, momentum=0.5)).jacobian().size == 10
+
+
+@pytest.mark.parametrize("make", [competitive, proximal], ids=["competitive", "proximal"])
+def test_a_step_that_is_differentiated_is_the_same_step(make: Any) -> None:
+    update = make(players(at=0.5))
+    followed = pytree.tree_map(lambda v: v.clone().requires_grad_(), update.state)
+
+    for plain, tracked in zip(
+        pytree.tree_leaves(update.step(update.state)),
+        pytree.tree_leaves(update.step(followed)),
+        strict=True,
+    ):
+        assert_allclose(tracked.detach().numpy(), plain.numpy(), atol=1e-9)
 
 
 def test_costs_count_every_product() -> None:

@@ -92,7 +92,7 @@ def proximal(players: Players) -> Update:
         u, system = _newton(flat, w.detach())
         if not w.requires_grad:
             return w - u
-        return w - system.follow(u, w - u - flat.rates * flat.values(u).detach())
+        return w - system.follow(u, w)  # of the residual w − u − Λ v(u), at the u found
 
     _, push, pull = flat.field(flat.begin.detach())
     products = _products(_shifted(flat.rates, push, pull), flat.begin)

@@ -111,7 +111,7 @@ class Implicit:
         """Return x, with the derivative of ``x + A⁻¹ residual``.
 
         The implicit function theorem: residual is ``b − A x`` as a function of what x depends
-        on, nearly zero in value.
+        on, at the x found. Only its derivative counts.
         """
         return x + _Follow.apply(residual, self) if residual.requires_grad else x
 
