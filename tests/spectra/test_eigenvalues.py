@@ -369,6 +369,49 @@ def test_rounding_that_a_preconditioner_amplifies_is_in_the_bars(seed: int) -> N
     assert bool(((s.values - torch.tensor([5.0, 4.0])).abs() <= s.errors).all())
 
 
+def crowded(n: int, dtype: torch.dtype) -> Tensor:
+    """Both ends are so near to the rest that 12 products leave them open."""
+    values = torch.linspace(-1, 1, n, dtype=torch.float64) ** 3
+    return planted(values.tolist()).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("which", ["largest", "smallest", "both", "magnitude"])
+def test_what_searches_leave_open_in_small_operators_is_written_out(
+    which: Any, dtype: torch.dtype
+) -> None:
+    matrix = crowded(101, dtype)
+    truth = torch.linalg.eigvalsh(matrix.double())
+    order = {
+        "largest": truth.flip(0),
+        "smallest": truth,
+        "magnitude": truth[truth.abs().argsort(descending=True)],
+        "both": torch.cat([truth.flip(0)[:3], truth[:3]]),
+    }[which][: 6 if which == "both" else 3]
+
+    s = eigenvalues(MatrixOperator(matrix), k=3, which=which)
+
+    assert s.evidence == "complete: 101 of the products wrote out the whole matrix."
+    assert s.verified
+    assert bool(s.converged.all())
+    assert s.matvecs <= 160
+    assert bool(((s.values.double().abs() - order.abs()).abs() <= s.errors).all())
+    moved = matrix @ s.vectors.T - s.vectors.T * s.values
+    assert bool((moved.norm(dim=0) <= s.residuals * (1 + 1e-9)).all())
+
+
+def test_a_budget_is_kept_where_writing_out_would_break_it() -> None:
+    H = MatrixOperator(crowded(101, torch.float64))
+
+    with pytest.warns(UnconvergedWarning, match=r"Ask for more values"):
+        s = eigenvalues(H, k=3, max_matvecs=100)
+    with pytest.warns(UnconvergedWarning):
+        timed = eigenvalues(H, k=3, max_seconds=1e3)
+
+    assert s.matvecs <= 100
+    assert timed.matvecs <= 100
+
+
 def test_acts_on_sums_and_shifts() -> None:
     matrix = planted([5, 4, 3, *BULK])
     H = MatrixOperator(matrix, symmetric=True)

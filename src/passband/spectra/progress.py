@@ -15,7 +15,7 @@ class Step:
     """Where an iteration is after a product.
 
     Attributes:
-        phase: ``"searching"`` or ``"verifying"``.
+        phase: ``"searching"``, ``"verifying"`` or ``"writing out"``.
         matvecs: Products spent.
         limit: Products allowed.
         values: Current values of the wanted eigenvalues.

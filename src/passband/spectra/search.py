@@ -1,5 +1,6 @@
 """The search for outer eigenpairs, and the second look for what it missed."""
 
+import math
 import time
 from typing import Literal, final
 
@@ -11,6 +12,7 @@ from passband.spectra.disagreement import ROUNDING, disagreement
 from passband.spectra.extrapolation import STEPS, extrapolated
 from passband.spectra.krylov import Krylov, combine, norm
 from passband.spectra.progress import Listener, Step
+from passband.spectra.results import Spectrum
 from passband.spectra.ritz import Locked, Pairs, Side, rayleigh_ritz
 from passband.spectra.start import random_direction, watched
 from passband.spectra.unfinished import Unfinished
@@ -122,6 +124,16 @@ class Search:
         return f"after {spent:.3g} s" if spent >= self._seconds and self.known else ""
 
     @property
+    def size(self) -> int:
+        """Length of the vectors."""
+        return self._H.size
+
+    @property
+    def left(self) -> int:
+        """Products that may still be spent; none where time is what is limited."""
+        return self._limit - self.matvecs if math.isinf(self._seconds) else 0
+
+    @property
     def known(self) -> bool:
         """Whether there is anything to answer."""
         return self.space.size + len(self.locked.values) > 0
@@ -129,6 +141,19 @@ class Search:
     def pairs(self) -> Pairs:
         """Return the best pairs that are known now."""
         return rayleigh_ritz(self.space, self.locked)
+
+    def columns(self, answer: Spectrum) -> Tensor:
+        """Return the operator written out; a product a column. ``answer`` is what is shown."""
+        unit = torch.zeros_like(self.space.basis[0])
+        columns: list[Tensor] = []
+        for j in range(self.size):
+            unit[j] = 1
+            columns.append(self._multiply(unit))
+            unit[j] = 0
+            if self._listener is not None:
+                values, errors = answer.values.tolist(), answer.errors.tolist()
+                self._listener(Step("writing out", self.matvecs, self._limit, values, errors))
+        return torch.stack(columns, dim=1)
 
     def run(self, *, verify: bool) -> tuple[bool, str]:
         """Search, then look again; return whether that was conclusive, and the evidence."""
