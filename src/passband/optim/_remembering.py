@@ -102,7 +102,12 @@ class RememberingSGD(CheckedOptimizer):
         source = param_group if own else self.defaults
         chosen = {name: source.get(name) for name in (self._option, "edge")}
         if sum(value is not None for value in chosen.values()) != 1:
-            raise ValueError(f"give exactly one of `{self._option}` and `edge`; got {chosen}.")
+            given = "both" if all(value is not None for value in chosen.values()) else "neither"
+            raise ValueError(
+                f"{type(self).__name__} needs exactly one of `{self._option}` and `edge`, the "
+                f"curvature up to which it is to be stable; got {given}. Without knowing more, "
+                "give half the edge of SGD: edge=(1 + momentum) / lr."
+            )
         super().add_param_group({**param_group, **chosen})
 
     @override
