@@ -90,3 +90,11 @@ def test_help_and_version_teach_without_importing_torch() -> None:
 
     assert done.returncode == 0, done.stderr
     assert "$ passband edge usam" in done.stdout
+
+
+def test_the_package_is_a_command_too() -> None:
+    command = [sys.executable, "-m", "passband", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("passband ")

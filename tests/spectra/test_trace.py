@@ -73,3 +73,10 @@ def test_refuses_wrong_arguments() -> None:
         trace(Identity(3), confidence=1.0)
     with pytest.raises(ValueError, match="symmetric"):
         trace(MatrixOperator(torch.ones(2, 2).triu()))
+
+
+def test_a_confidence_that_is_nominal_is_called_so() -> None:
+    H = MatrixOperator(torch.diag(0.9 ** torch.arange(100).double()))
+
+    assert "(nominal 95 % confidence" in str(trace(H, method="xtrace", max_matvecs=30))
+    assert "(95 % confidence" in str(trace(H, method="hutch++", max_matvecs=30))

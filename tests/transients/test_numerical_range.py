@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose
 
@@ -52,13 +53,9 @@ def test_a_corner_between_the_angles_first_looked_at_is_found(places: float, rea
     """Of a normal matrix the range is the hull of the eigenvalues; its corners are narrow."""
     grid = np.pi / 16
     corners = np.array([np.exp(5j * grid), 1.004 * np.exp(1j * places * grid), 0.3])
-    if real:
-        A = np.zeros((6, 6))
-        for i, z in enumerate(corners):
-            A[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = [[z.real, -z.imag], [z.imag, z.real]]
-    else:
-        A = np.diag(corners)
-    Q = np.linalg.qr(np.random.default_rng(1).standard_normal(A.shape))[0]
+    turns = [np.array([[z.real, -z.imag], [z.imag, z.real]]) for z in corners]
+    A = np.asarray(scipy.linalg.block_diag(*turns) if real else np.diag(corners))
+    Q = np.linalg.qr(np.random.default_rng(1).standard_normal((len(A), len(A))))[0]
 
     assert_allclose(numerical_radius(Q @ A @ Q.T), 1.004, rtol=1e-11)
 

@@ -316,6 +316,8 @@ def test_sharpness_awareness_over_an_adaptive_optimizer_has_no_verdict() -> None
 
     with pytest.raises(NotAFilterError, match="no modes in common"):
         pb.inspect(model, mse, data, aware)
+    with pytest.raises(NotAFilterError, match=r"SharpnessAware over AdamW .* Take its `base`"):
+        pb.filter_of(aware)
 
 
 def test_a_finished_schedule_says_which_rate_to_set() -> None:
@@ -404,3 +406,24 @@ def test_the_loss_is_called_and_batches_count_as_they_are_told() -> None:
     sgd.param_groups[0]["lr"] = 2 / 6 * 1.01
     found = pb.doctor(model, sgd, batches, loss=loss, **options).findings
     assert any("1.01 times the edge" in finding.what for finding in found)
+
+
+@pytest.mark.parametrize("lr", [0.1, 0.3])
+def test_measured_optimizers_may_have_several_groups(lr: float) -> None:
+    model, data = problem()
+    groups: Any = [{"params": [p]} for p in model.parameters()]
+    one = torch.optim.Adagrad(model.parameters(), lr=0.1)
+    many = torch.optim.Adagrad([*groups[:-1], {**groups[-1], "lr": lr}], lr=0.1)
+    for optimizer in (one, many):
+        mse(model(data[0]), data[1]).backward()
+        optimizer.step()
+
+    if lr == 0.1:
+        many.load_state_dict(
+            {**one.state_dict(), "param_groups": many.state_dict()["param_groups"]}
+        )
+        expected, found = (pb.inspect(model, mse, data, optimizer) for optimizer in (one, many))
+        assert found.ratio == pytest.approx(expected.ratio, rel=1e-6)
+    else:
+        with pytest.raises(NotAFilterError, match=r"groups differ in measured M\(λ\)"):
+            pb.inspect(model, mse, data, many)

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
+import passband as pb
 from passband import eigenvalues, filter_of, optim, suggest
 from passband.errors import NotAFilterError
 from passband.filters import SGD, Lookahead
@@ -83,3 +85,30 @@ def test_composites_and_impossible_ratios_are_refused() -> None:
         suggest(SGD(lr=0.1), 1.0, ratio=0.0)
     with pytest.raises(NotAFilterError, match="no option"):
         suggest(Lookahead(SGD(lr=0.1), k=2, alpha=0.5), 1.0)
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])
+def test_groups_that_differ_are_changed_by_one_factor(kind: str) -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(20, 3).double(), torch.randn(20, 1).double()
+    model = nn.Linear(3, 1).double()
+    groups = [{"params": [model.weight], "lr": 0.01}, {"params": [model.bias], "lr": 0.3}]
+    optimizer = getattr(torch.optim, kind)(groups, weight_decay=0.0)
+    mse = nn.functional.mse_loss
+    for _ in range(3):
+        optimizer.zero_grad()
+        mse(model(x), y).backward()
+        optimizer.step()
+    verdict = pb.inspect(model, mse, (x, y), optimizer, rtol=1e-9)
+
+    found = pb.suggest(optimizer, verdict, ratio=0.8, group=1)
+
+    (change,) = [change for change in found.changes if change.option == "lr"]
+    assert found.edge == verdict.edge
+    assert change.now == 0.3
+    for group in optimizer.param_groups:
+        group["lr"] *= change.value / change.now
+    assert "multiply the lr of every group by" in str(found)
+    ratio = pb.inspect(model, mse, (x, y), optimizer, rtol=1e-9).ratio
+    assert ratio == pytest.approx(0.8, rel=1e-6)
+    assert "the edge of group 0 alone" in str(pb.suggest(optimizer, 1.0))

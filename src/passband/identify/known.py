@@ -40,7 +40,7 @@ def filter_of(
         20.0
     """
     if not isinstance(optimizer, torch.optim.Optimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"`filter_of` needs a torch optimizer instance; got {optimizer!r}.")
+        raise TypeError(f"`filter_of` needs a torch optimizer instance; got {_named(optimizer)}.")
     groups = optimizer.param_groups
     if not -len(groups) <= group < len(groups):
         raise IndexError(f"the optimizer has {len(groups)} parameter groups; got group={group}.")
@@ -54,7 +54,16 @@ def filter_of(
             "depends on where the weights are. `filters.ASAM(scale=...)` has it for frozen scales."
         )
     if known is None:
-        return measure(optimizer, group)
+        found = measure(optimizer, group)
+        if isinstance(optimizer, optim.SharpnessAware) and any(
+            "preconditioned" in note for note in found.notes
+        ):
+            raise NotAFilterError(
+                f"{name} over {type(optimizer.base).__name__} has no filter: it climbs in plain "
+                "curvature and steps in preconditioned, and these have no modes in common. Take "
+                "its `base`, for the step alone."
+            )
+        return found
     if isinstance(optimizer, optim.SharpnessAware):
         options |= {"rho": options.get("ascent_rho", optimizer.rho), "steps": optimizer.steps}
         options |= {"decay": "coupled"}
@@ -70,6 +79,10 @@ def filter_of(
             f"{name} maximizes: it admits the negated curvatures. Negate the loss instead."
         )
     return known(options, gradient_norm)
+
+
+def _named(thing: object) -> str:
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
 
 
 def _number(value: Any) -> float:

@@ -25,6 +25,8 @@ class Estimate:
         confidence: Probability that the interval covers the truth.
         matvecs: Products that were spent.
         seconds: Wall-clock time.
+        dependent: Whether the samples depend on each other. Then the confidence is nominal: it
+            holds for independent ones, and less often than that does the interval cover the truth.
     """
 
     value: float
@@ -32,14 +34,16 @@ class Estimate:
     confidence: float
     matvecs: int
     seconds: float
+    dependent: bool = False
 
     def __float__(self) -> float:
         return self.value
 
     @override
     def __repr__(self) -> str:
+        confidence = f"{'nominal ' * self.dependent}{100 * self.confidence:.3g} % confidence"
         return (
-            f"{self.value:.6g} ± {self.error:.2g} ({100 * self.confidence:.3g} % confidence, "
+            f"{self.value:.6g} ± {self.error:.2g} ({confidence}, "
             f"{self.matvecs} products, {self.seconds:.2g} s)"
         )
 

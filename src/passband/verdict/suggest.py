@@ -89,7 +89,8 @@ def suggest(
 
     A ratio below one lets the present minimum through, one above makes the optimizer leave for
     a flatter one. Each change is on its own, all else held. Nothing is set: write the value into
-    ``optimizer.param_groups[group]`` to use it.
+    ``optimizer.param_groups[group]`` to use it. Where groups differ, the verdict of `inspect` has
+    weighed them all; then the learning rates of all change by one factor, which a note names.
 
     Args:
         optimizer: A torch optimizer instance, or a filter.
@@ -139,10 +140,22 @@ def suggest(
             "values are what this minimum tolerates now, not what to train with"
         )
         notes = (note,)
+    groups_differ = isinstance(optimizer, Optimizer) and _differ(optimizer, gradient_norm)
+    if groups_differ and isinstance(spectrum, Verdict):
+        filter = spectrum.filter
+    elif groups_differ:
+        alone = (
+            f"the parameter groups differ, and this is the edge of group {group} alone: give the "
+            "verdict of `inspect`, which weighs every group"
+        )
+        notes = (*notes, alone)
     edge = filter.edge
     known = knobs(type(filter))
     if known:
         changes, more = _redesigned(filter, known, wanted)
+        if groups_differ and isinstance(spectrum, Verdict) and isinstance(optimizer, Optimizer):
+            changes, factor = _by_one_factor(changes, float(optimizer.param_groups[group]["lr"]))
+            more += factor
     elif isinstance(optimizer, Optimizer):
         changes, more = _remeasured(optimizer, group, edge, wanted)
     else:
@@ -195,6 +208,33 @@ def _redesigned(
         notes += [f"{option}: {warning.message}" for warning in caught]
         changes.append(Change(option, float(options[option]), getattr(found, option), found))
     return tuple(changes), tuple(notes)
+
+
+def _differ(optimizer: Optimizer, gradient_norm: float | None) -> bool:
+    """Whether the parameter groups have filters of a known kind, and not all the same."""
+    every = [
+        filter_of(optimizer, i, gradient_norm=gradient_norm)
+        for i in range(len(optimizer.param_groups))
+    ]
+    return bool(knobs(type(every[0]))) and any(found != every[0] for found in every)
+
+
+def _by_one_factor(
+    changes: tuple[Change, ...], lr: float
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Return changes with the lr of one group, and the factor that all are multiplied by."""
+    found: list[Change] = []
+    notes: list[str] = []
+    for change in changes:
+        if change.option == "lr":
+            factor = change.value / change.now
+            notes.append(
+                "the parameter groups differ, so the verdict weighs them together: multiply the lr "
+                f"of every group by {factor:.6g}"
+            )
+            change = dataclasses.replace(change, now=lr, value=lr * factor)  # noqa: PLW2901
+        found.append(change)
+    return tuple(found), tuple(notes)
 
 
 def _remeasured(
