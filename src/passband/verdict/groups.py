@@ -240,8 +240,9 @@ def _differing(filters: Sequence[Filter]) -> set[str]:
     """Return the names of the options in which filters of one class differ."""
     if len({type(filter) for filter in filters}) > 1:
         return {"kind"}
-    if isinstance(filters[0], Measured):
-        return set() if all(_alike(filter, filters[0]) for filter in filters) else {"measured M(λ)"}
+    measured = [filter for filter in filters if isinstance(filter, Measured)]
+    if measured:
+        return set() if all(_alike(it, measured[0]) for it in measured) else {"measured M(λ)"}
     options = [dataclasses.asdict(filter) for filter in filters]  # pyright: ignore[reportArgumentType]
     return {name for name in options[0] if len({option[name] for option in options}) > 1}
 
