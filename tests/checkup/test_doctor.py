@@ -217,3 +217,12 @@ def test_pairs_without_a_loss_say_what_is_missing() -> None:
     model = network()
     with pytest.raises(TypeError, match="needs `loss=` where batches are pairs"):
         pb.doctor(model, sgd(model), (X, Y))
+
+
+def test_a_sharpness_that_has_no_edge_to_be_held_against_is_told() -> None:
+    model = network()
+
+    for kind in (torch.optim.Adadelta, torch.optim.Adam):
+        text = found(model, kind(model.parameters(), lr=1e-3))["sharpness"]
+        assert text.startswith("note")
+        assert "not held against the edge" in text

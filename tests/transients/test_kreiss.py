@@ -467,3 +467,11 @@ def test_integers_lists_and_tensors_are_welcome() -> None:
     assert kreiss(torch.tensor([[0, 0], [4, 0]], dtype=torch.bfloat16)) == expected
     assert kreiss(np.array([[0, 0], [4, 0]], dtype=np.complex64)) == expected
     assert kreiss(scipy.sparse.csr_array([[0, 0], [4, 0]])) == expected
+
+
+def test_an_operator_instead_of_a_matrix_is_told_to_be_written_out() -> None:
+    class Operator:
+        def dense(self) -> None: ...
+
+    with pytest.raises(TypeError, match=r"Write it out: `A\.dense\(\)`"):
+        kreiss(Operator())

@@ -174,8 +174,16 @@ def _check_sharpness(
 ) -> Iterator[Finding]:
     try:
         verdict = inspect(model, loss, data, optimizer, k=1, rtol=1e-2, verify=False, **call)
-    except NotAFilterError:
+    except NotAFilterError as error:
         yield from _check_twice(model, loss, data, call)
+        if "preconditioner could not be read" in str(error):  # else the filter's finding says why
+            yield Finding(
+                severity="note",
+                about="sharpness",
+                what=f"not held against the edge: {str(error).splitlines()[0].rstrip('.')}.",
+                remedy="Compare losses at a smaller lr, or inspect with an optimizer whose state "
+                "is known.",
+            )
         return
     except (PassbandError, ValueError, TypeError, RuntimeError) as error:
         yield Finding(

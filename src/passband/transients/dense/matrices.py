@@ -28,7 +28,8 @@ def as_matrix(value: Any, *, name: str = "A") -> Num[ndarray, "m n"]:
     except ValueError as error:  # rows of different lengths
         raise ValueError(f"`{name}` must be a matrix; got {_brief(value)}.") from error
     if array.dtype.kind not in "biufc":
-        raise TypeError(f"`{name}` must be a matrix of numbers; got {_brief(value)}.")
+        written = f" Write it out: `{name}.dense()`." if hasattr(value, "dense") else ""
+        raise TypeError(f"`{name}` must be a matrix of numbers; got {_brief(value)}.{written}")
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"`{name}` must be a matrix with at least one row; got shape {array.shape}."
