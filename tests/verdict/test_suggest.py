@@ -1,6 +1,7 @@
 """Suggestions: the option they name has the edge they promise, on the real optimizer."""
 
 import math
+from inspect import unwrap
 from typing import Any
 
 import pytest
@@ -112,3 +113,18 @@ def test_groups_that_differ_are_changed_by_one_factor(kind: str) -> None:
     ratio = pb.inspect(model, mse, (x, y), optimizer, rtol=1e-9).ratio
     assert ratio == pytest.approx(0.8, rel=1e-6)
     assert "the edge of group 0 alone" in str(pb.suggest(optimizer, 1.0))
+
+
+def test_what_is_no_sharpness_is_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"must be the verdict of `inspect`, a spectrum .* got 'sharp'"
+    ):
+        unwrap(suggest)(SGD(lr=0.1), "sharp")
+
+
+def test_a_group_that_does_not_move_does_not_stop_the_others() -> None:
+    groups = [{"params": weights(), "lr": 0.1}, {"params": weights(), "lr": 0.0}]
+    found = suggest(torch.optim.SGD(groups), 40.0, ratio=0.8)
+
+    assert found.changes[0].value == pytest.approx(0.04)
+    assert "the edge of group 0 alone" in str(found)

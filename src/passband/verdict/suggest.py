@@ -140,9 +140,12 @@ def suggest(
             "values are what this minimum tolerates now, not what to train with"
         )
         notes = (note,)
-    groups_differ = isinstance(optimizer, Optimizer) and _differ(optimizer, gradient_norm)
+    known = knobs(type(filter))
+    groups = optimizer.param_groups if isinstance(optimizer, Optimizer) and known else []
+    groups_differ = isinstance(optimizer, Optimizer) and known and _differ(optimizer, gradient_norm)
     if groups_differ and isinstance(spectrum, Verdict):
         filter = spectrum.filter
+        known = knobs(type(filter))
     elif groups_differ:
         alone = (
             f"the parameter groups differ, and this is the edge of group {group} alone: give the "
@@ -150,11 +153,10 @@ def suggest(
         )
         notes = (*notes, alone)
     edge = filter.edge
-    known = knobs(type(filter))
     if known:
         changes, more = _redesigned(filter, known, wanted)
-        if groups_differ and isinstance(spectrum, Verdict) and isinstance(optimizer, Optimizer):
-            changes, factor = _by_one_factor(changes, float(optimizer.param_groups[group]["lr"]))
+        if groups_differ and isinstance(spectrum, Verdict):
+            changes, factor = _by_one_factor(changes, float(groups[group]["lr"]))
             more += factor
     elif isinstance(optimizer, Optimizer):
         changes, more = _remeasured(optimizer, group, edge, wanted)
@@ -173,14 +175,20 @@ def suggest(
     )
 
 
-def _sharpness(spectrum: Spectrum | Verdict | float) -> tuple[float, float]:
+def _sharpness(spectrum: Any) -> tuple[float, float]:
     if isinstance(spectrum, Verdict):
         sharpness, error = spectrum.sharpness, spectrum.sharpness_error
     elif isinstance(spectrum, Spectrum):
         top = int(spectrum.values.argmax())
         sharpness, error = float(spectrum.values[top]), float(spectrum.errors[top])
     else:
-        sharpness, error = float(spectrum), 0.0
+        try:
+            sharpness, error = float(spectrum), 0.0
+        except (TypeError, ValueError):
+            raise TypeError(
+                "`spectrum` must be the verdict of `inspect`, a spectrum of `eigenvalues` or a "
+                f"number; got {brief(spectrum)}."
+            ) from None
     if not 0 < sharpness < math.inf:
         raise ValueError(
             f"the sharpness must be positive and finite; got {sharpness:g}. Where no curvature is "
@@ -211,12 +219,15 @@ def _redesigned(
 
 
 def _differ(optimizer: Optimizer, gradient_norm: float | None) -> bool:
-    """Whether the parameter groups have filters of a known kind, and not all the same."""
-    every = [
-        filter_of(optimizer, i, gradient_norm=gradient_norm)
-        for i in range(len(optimizer.param_groups))
-    ]
-    return bool(knobs(type(every[0]))) and any(found != every[0] for found in every)
+    """Whether parameter groups have different filters; one that does not move is different."""
+    groups = range(len(optimizer.param_groups))
+    if len(groups) == 1:
+        return False
+    try:
+        every = [filter_of(optimizer, i, gradient_norm=gradient_norm) for i in groups]
+    except NotAFilterError:
+        return True
+    return any(found != every[0] for found in every)
 
 
 def _by_one_factor(
