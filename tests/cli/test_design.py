@@ -33,6 +33,7 @@ def test_a_family_that_cannot_is_a_note(capsys: pytest.CaptureFixture[str]) -> N
     shown = capsys.readouterr().out
     assert "not: USAM: an edge of 50 cannot be reached" in shown
     assert "SGD(lr=0.04)" in shown
+    assert "not: SGD at lr=0.1" in shown
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,7 @@ def test_a_family_that_cannot_is_a_note(capsys: pytest.CaptureFixture[str]) -> N
         (["usam", "--lr", "1"], "needs the wanted edge"),
         (["usam", "--edge", "high"], "must be a number"),
         (["usam", "--edge", "-1", "--lr", "1"], "`edge` must be positive"),
+        (["--edge", "-3"], "passband design: `edge` must be positive"),
         (["usam", "--edge", "50", "--lr", "0.1"], "cannot be reached"),
         (["usam", "sgd", "--edge", "1", "--rh", "1"], "none of the optimizers takes --rh"),
     ],

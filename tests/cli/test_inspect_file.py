@@ -91,11 +91,17 @@ def test_bad_paths_and_checkpoints(subject: Path, capsys: pytest.CaptureFixture[
     wrong, broken = subject.with_name("wrong.pt"), subject.with_name("broken.pt")
     torch.save(nn.Linear(3, 3).state_dict(), wrong)
     broken.write_bytes(b"not weights")
+    whole = subject.with_name("whole.pt")
+    torch.save(nn.Linear(3, 3), whole)
     cases = [
         (["no-such.py"], "there is no file"),
         ([str(subject), "--checkpoint", "no-such.pt"], "there is no checkpoint"),
         ([str(subject), "--checkpoint", str(wrong)], "does not fit"),
-        ([str(subject), "--checkpoint", str(broken)], "could not be read as weights"),
+        (
+            [str(subject), "--checkpoint", str(broken)],
+            "weights; torch cannot read it",
+        ),
+        ([str(subject), "--checkpoint", str(whole)], "linear.Linear, which is not run"),
     ]
 
     for arguments, message in cases:

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from passband.filters import (
     SGD,
     USAM,
+    Adam,
     DerivativeAction,
     Filter,
     HeldAscent,
@@ -111,6 +112,11 @@ def test_without_momentum_the_buffer_waits() -> None:
 def test_filters_without_a_common_state_cannot_take_turns() -> None:
     with pytest.raises(ValueError, match=r"need a common state; .* keeps"):
         Schedule([SGD(lr=0.1, momentum=0.9), Optimistic(lr=0.1, strength=0.1)])
+
+
+def test_filters_of_other_curvatures_cannot_take_turns() -> None:
+    with pytest.raises(ValueError, match=r"a preconditioned one of Adam.*no modes in common"):
+        Schedule([SGD(lr=0.1), Adam(lr=0.1)])
 
 
 def test_what_is_no_schedule_is_refused() -> None:

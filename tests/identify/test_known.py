@@ -1,5 +1,6 @@
 """`filter_of` reads known optimizers in closed form."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.testing import assert_allclose
 
 import passband as pb
 from passband import filters, optim
-from passband.errors import NotAFilterError
+from passband.errors import FilterWarning, NotAFilterError
 from passband.filters.measured import Measured
 
 
@@ -112,6 +113,23 @@ def test_follows_a_scheduler_and_the_group() -> None:
     edges = [pb.filter_of(optimizer, group).edge for group in (0, 1, -1)]
 
     assert_allclose(edges, [10, 4, 4], rtol=1e-7)
+
+
+def test_groups_that_differ_are_told_where_none_is_named() -> None:
+    groups: list[dict[str, Any]] = [
+        {"params": weights(), "name": "a"},
+        {"params": weights(), "name": "b", "lr": torch.tensor(0.5), "weight_decay": 0.2},
+    ]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+
+    with pytest.warns(FilterWarning, match="differ in lr, weight_decay; this is the filter of the"):
+        first = pb.filter_of(optimizer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert pb.filter_of(optimizer, 0) == first
+        for group in optimizer.param_groups:
+            group |= {"lr": torch.tensor(0.1), "weight_decay": 0.0}
+        assert pb.filter_of(optimizer).edge == pytest.approx(first.edge)
 
 
 def test_sam_needs_the_gradient_norm_it_is_frozen_at() -> None:

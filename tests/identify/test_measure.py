@@ -313,3 +313,16 @@ def test_a_step_that_ignores_its_closure_is_measured_all_the_same() -> None:
 
     assert_allclose(found.edge, 2 * 1.9 / 0.1, rtol=1e-9)
     assert found.gradients == 1
+
+
+def test_a_measured_filter_prints_what_is_known_and_no_more() -> None:
+    plain, adaptive = map(
+        measure,
+        (torch.optim.SGD(weights(), lr=0.1, momentum=0.9), torch.optim.NAdam(weights())),
+    )
+
+    assert repr(plain).startswith("SGD, measured: order 2, degree 1 in λ, held-out error")
+    assert "eigenvalues of the Hessian it can settle at" in str(plain)
+    assert "nan" not in str(plain)
+    assert (plain.curvature, adaptive.curvature) == ("plain", "preconditioned")
+    assert "held at 1: exp_avg_sq" in str(adaptive)

@@ -116,6 +116,12 @@ INTEGER.count = nn.Parameter(torch.tensor([1]), requires_grad=False)
             r"shape \(6, 2\)",
             lambda: Objective(linear(), nn.MSELoss(reduction="none"), (X, Y)),
         ),
+        (TypeError, "takes `input` first", lambda: Objective(linear(), mse, {"x": X, "y": Y})),
+        (
+            TypeError,
+            "Give a pair",
+            lambda: Objective(linear(), nn.CrossEntropyLoss(), {"x": X, "y": Y}),
+        ),
         (TypeError, r"MSELoss\(\)", lambda: Objective(linear(), nn.MSELoss, (X, Y))),
         (TypeError, "callable|parameter 'loss'", lambda: Objective(linear(), "mse", (X, Y))),
         (TypeError, "two arguments", lambda: Objective(linear(), no_arguments, (X, Y))),

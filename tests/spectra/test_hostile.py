@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from inspect import unwrap
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -161,3 +163,12 @@ def test_huge_gaps_keep_honest_bars(dtype: torch.dtype) -> None:
     s = eigenvalues(MatrixOperator((matrix + matrix.T) / 2, symmetric=True))
 
     assert ((s.values.double() - truth).abs() <= s.errors.double() * (1 + 1e-6)).all()
+
+
+def test_a_matrix_is_told_how_it_becomes_an_operator() -> None:
+    A = np.eye(3)
+
+    with pytest.raises(TypeError, match=r"MatrixOperator\(torch\.as_tensor\(matrix\)\)"):
+        unwrap(eigenvalues)(A)
+    with pytest.raises(TypeError, match=r"as_tensor\(matrix\)|parameter 'matrix'"):
+        MatrixOperator(cast(Any, A))

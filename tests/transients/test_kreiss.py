@@ -287,7 +287,17 @@ def test_normal_matrices_have_no_transient(A: Any) -> None:
     found = kreiss(A)
 
     assert found.lower == found.upper == 1
-    assert "no transient" in str(found)
+    assert "no power is larger than 2" in str(found)
+    flow = kreiss(np.asarray(A) - np.eye(len(A)), time="continuous")
+    assert flow.note.startswith("no transient")
+
+
+def test_a_constant_of_one_is_not_the_absence_of_growth() -> None:
+    A = np.array([[0.5, 0.999], [0.0, 0.5]])  # numerical radius .9995, norm 1.206
+
+    assert kreiss(A).upper == 1
+    assert 1.2 < np.linalg.norm(A, 2) < 2
+    assert "no transient" not in str(kreiss(A))
 
 
 @pytest.mark.parametrize("A", [[[2]], [[1.0, 0], [0, 1.0001]], [[0, 2], [2, 0]], [[1, 1], [0, 1]]])

@@ -162,3 +162,20 @@ def test_a_wide_bar_around_zero_is_not_flat() -> None:
 def test_arguments_in_the_wrong_order(call: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         call(filters.SGD(lr=0.1))
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        filters.RMSprop(lr=0.1),
+        filters.Lookahead(filters.Adam(lr=0.1), k=2, alpha=0.5),
+        filters.WeightAverage(filters.AdamW(lr=0.1), decay=0.9),
+        filters.Schedule([filters.Adam(lr=0.1), filters.Adam(lr=0.2)]),
+    ],
+)
+def test_what_is_made_of_a_preconditioned_filter_is_one_too(filter: filters.Filter) -> None:
+    hessian = dataclasses.replace(spectrum([3.0, 1.0]), curvature="plain")
+
+    assert "P^(-1/2) H P^(-1/2)" in str(filter)
+    with pytest.raises(ValueError, match="one of preconditioned curvature"):
+        judge(hessian, filter)

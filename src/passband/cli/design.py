@@ -12,6 +12,7 @@ from passband.cli.options import read_options
 from passband.cli.suggest import closest
 from passband.errors import FilterWarning
 from passband.filters import SGD, Filter, design, pareto
+from passband.filters.checks import check_positive
 from passband.filters.design import knobs
 
 _EXAMPLES = """examples:
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     edge = options.pop("edge")
     if not isinstance(edge, int | float):
         raise ValueError(f"`--edge` must be a number; got {edge!r}.")
+    check_positive(edge=edge)
     if len(names) == 1:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FilterWarning)
@@ -87,6 +89,8 @@ def side_by_side(kinds: Sequence[type[Filter]], edge: float, options: dict[str, 
         raise ValueError(f"none of the optimizers takes --{useless[0].replace('_', '-')}.")
     found: list[Filter] = []
     notes: list[str] = []
+    if "lr" in options and SGD in kinds:
+        notes.append(f"SGD at lr={options['lr']:g}: its edge is its lr's alone, so it has its own")
     for kind in kinds:
         given = {key: value for key, value in options.items() if key in takes[kind]}
         if kind is SGD:

@@ -106,6 +106,8 @@ def describe(filter: Filter) -> str:
     """Return passband, edge, cost and a small plot of the radius, as text."""
     passband = filter.passband()
     lines = [call(filter), "", f"admitted λ   {passband}"]
+    if filter.curvature == "preconditioned":
+        lines += ["             λ of P^(-1/2) H P^(-1/2), with the preconditioner P as it is"]
     lines += [f"edge         {passband.edge:.9g}{_exit(passband.edge, passband.intervals)}"]
     if passband.islands:
         lines += [f"islands      {' ∪ '.join(map(str, passband.islands))}"]

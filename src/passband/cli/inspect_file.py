@@ -1,5 +1,6 @@
 """``passband inspect FILE.py``: judge the model that a file defines."""
 
+import re
 import runpy
 import sys
 import traceback
@@ -118,8 +119,10 @@ def restore(subject: Mapping[str, Any], checkpoint: Path) -> None:
     try:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except Exception as error:
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        why = f"it needs code, {code[1]}, which is not run" if code else "torch cannot read it"
         raise ValueError(
-            f"{checkpoint} could not be read as weights: {str(error).splitlines()[0]} "
+            f"{checkpoint} must be a file of weights; {why}. "
             "Save `model.state_dict()` with `torch.save`."
         ) from error
     if not isinstance(saved, Mapping):

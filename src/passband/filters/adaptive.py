@@ -11,6 +11,7 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
+from passband.filters.base import Curvature
 from passband.filters.checks import (
     check_betas,
     check_momentum,
@@ -56,6 +57,11 @@ class RMSprop(LoopFilter):
 
     @property
     @override
+    def curvature(self) -> Curvature:
+        return "preconditioned"
+
+    @property
+    @override
     def memory(self) -> float:
         return len(self.loop.b)  # the squares too
 
@@ -82,6 +88,12 @@ class _Averaged(LoopFilter):
             beta=self.betas[0],
             shrink=self.weight_decay if self.decoupled else 0.0,
         )
+
+    @property
+    @final
+    @override
+    def curvature(self) -> Curvature:
+        return "preconditioned"
 
     @property
     @final

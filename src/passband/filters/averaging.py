@@ -8,7 +8,7 @@ from numpy import ndarray
 from typing_extensions import override
 
 from passband._shapes import Float, Num
-from passband.filters.base import Filter
+from passband.filters.base import Curvature, Filter
 from passband.filters.checks import (
     check_count,
     check_finite,
@@ -58,6 +58,11 @@ class Lookahead(Filter):
         check_part("base", self.base)
         check_count(k=self.k)
         check_fraction(alpha=self.alpha)
+
+    @property
+    @override
+    def curvature(self) -> Curvature:
+        return self.base.curvature
 
     @property
     @override
@@ -148,6 +153,11 @@ class WeightAverage(CycleFilter):
     def __post_init__(self) -> None:
         check_part("base", self.base)
         check_remembered(decay=self.decay)
+
+    @property
+    @override
+    def curvature(self) -> Curvature:
+        return self.base.curvature
 
     @property
     @override

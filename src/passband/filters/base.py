@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy import ndarray
@@ -18,6 +18,8 @@ from passband.filters.passband import Interval, Passband
 from passband.filters.rotation import rotation_edge
 from passband.filters.series import slow_multiplier
 from passband.filters.sheet import page, text
+
+Curvature = Literal["plain", "preconditioned"]
 
 
 class Filter(ABC):
@@ -53,6 +55,11 @@ class Filter(ABC):
     def stages(self) -> tuple[Stage, ...]:
         """The period as linear maps, one after the other; empty where only ``M(λ)`` is known."""
         return ()
+
+    @property
+    def curvature(self) -> Curvature:
+        """Of what λ is an eigenvalue: ``"plain"``, H; or ``"preconditioned"``, by a frozen P."""
+        return "plain"
 
     @property
     def memory(self) -> float:

@@ -8,15 +8,16 @@ from numpy import ndarray
 from typing_extensions import override
 
 from passband._shapes import Float, Num
-from passband.filters.base import Filter
+from passband.filters.base import Curvature, Filter
 from passband.filters.crossings import admissible_set, polynomial_conditions
 from passband.filters.passband import Interval, Passband
+from passband.filters.sheet import text
 
 _ZERO = 1e-8  # of the scale: a measured boundary this close to zero is zero
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Measured(Filter):
     """The filter of an optimizer known by what it did.
 
@@ -31,6 +32,7 @@ class Measured(Filter):
         error: Largest relative error of predicted iterates at curvatures and starts that the
             fit did not see.
         gradients: Gradient evaluations a step, counted; Hessian products are not seen.
+        curvature: What λ is an eigenvalue of: preconditioned where second moments were held.
         period: Steps one transition stands for; above 1 for optimizers that act in cycles.
         notes: What was frozen to make the optimizer linear.
     """
@@ -40,6 +42,7 @@ class Measured(Filter):
     scale: float
     error: float
     gradients: float
+    curvature: Curvature = "plain"  # pyright: ignore[reportIncompatibleMethodOverride] - stored here
     period: int = 1  # pyright: ignore[reportIncompatibleMethodOverride] - stored here
     notes: tuple[str, ...] = ()
 
@@ -90,7 +93,11 @@ class Measured(Filter):
         )
 
     @override
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         order, terms = self.coefficients.shape
         found = f"order {order}, degree {terms - 1} in λ, held-out error {self.error:.1g}"
-        return "\n".join([f"{self.name}, measured: {found}", *self.notes])
+        return f"{self.name}, measured: {found}"
+
+    @override
+    def __str__(self) -> str:
+        return "\n".join([text(self), *(f"  {note}" for note in self.notes)])

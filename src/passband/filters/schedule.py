@@ -8,7 +8,7 @@ import numpy as np
 from typing_extensions import override
 
 from passband.filters.averaging import check_part
-from passband.filters.base import Filter
+from passband.filters.base import Curvature, Filter
 from passband.filters.checks import check_count, check_finite, check_momentum, check_positive
 from passband.filters.climbing_oracles import Ascent
 from passband.filters.cycle import Cycle, Stage
@@ -51,6 +51,13 @@ class Schedule(CycleFilter):
             raise ValueError("`Schedule` needs at least one filter; got none.")
         for position, filter in enumerate(self.filters):
             check_part(f"filters[{position}]", filter)
+        if len({filter.curvature for filter in self.filters}) > 1:
+            plain = next(f for f in self.filters if f.curvature == "plain")
+            other = next(f for f in self.filters if f.curvature != "plain")
+            raise ValueError(
+                f"filters that take turns need one curvature; λ is the Hessian's of {plain!r}, and "
+                f"a preconditioned one of {other!r}: these have no modes in common."
+            )
         states = [set(Cycle.of(filter.stages).slots) for filter in self.filters]
         largest = max(states, key=len)
         for filter, state in zip(self.filters, states, strict=True):
@@ -59,6 +66,11 @@ class Schedule(CycleFilter):
                     f"filters that take turns need a common state; {filter!r} keeps "
                     f"{sorted(state)}, another one {sorted(largest)}."
                 )
+
+    @property
+    @override
+    def curvature(self) -> Curvature:
+        return self.filters[0].curvature
 
     @property
     @override

@@ -13,10 +13,12 @@ RATIO = 0.5  # spread of batch curvature for which mean-square edges are shown
 def call(filter: Any) -> str:
     """Return the shortest constructor call that makes a filter, to eight digits.
 
-    Options at their default are left out.
+    Options at their default are left out. What no call makes says itself what it is.
     """
     if not dataclasses.is_dataclass(filter) or isinstance(filter, type):
         return type(filter).__name__
+    if not filter.__dataclass_params__.repr:  # pyright: ignore[reportAttributeAccessIssue]
+        return repr(filter)
     written = [
         f"{field.name}={_written(getattr(filter, field.name))}"
         for field in dataclasses.fields(filter)
@@ -29,7 +31,8 @@ def rows(filter: Any) -> list[tuple[str, str, str]]:
     """Return name, value and meaning of everything there is to say about a filter."""
     passband = filter.passband()
     edge = passband.edge
-    table = [("admits", str(passband), "eigenvalues of the Hessian it can settle at")]
+    of = "the Hessian" if filter.curvature == "plain" else "P^(-1/2) H P^(-1/2), P as it is,"
+    table = [("admits", str(passband), f"eigenvalues of {of} it can settle at")]
     if edge > 0:
         exit = next(i.upper_exit for i in passband if i.upper == edge)
         table.append(("edge", f"{edge:.6g}", _beyond(exit)))
@@ -42,13 +45,17 @@ def rows(filter: Any) -> list[tuple[str, str, str]]:
         ("κ", f"{filter.kappa:.6g}", "smooth stretches follow f + (κ/2) ‖∇f‖²"),
     ]
     if 0 < edge < math.inf:
-        variances = ", ".join(f"{v:.3g}" for v in filter.noise([0.1 * edge, 0.5 * edge]))
-        spread = filter.mean_square_edge(ratio=RATIO)
+        variances = filter.noise([0.1 * edge, 0.5 * edge]).tolist()
+        if not any(map(math.isnan, variances)):  # it is known how noise enters
+            shown = ", ".join(f"{v:.3g}" for v in variances)
+            spread = filter.mean_square_edge(ratio=RATIO)
+            table += [
+                ("noise", shown, "variance at 0.1, 0.5 edge for unit gradient noise"),
+                ("mean square", f"{spread:.6g}", f"edge if batch curvature varies by {RATIO:.0%}"),
+            ]
         near = [filter.overshoot(part * edge) for part in (0.01, 0.5, 0.99)]
         peaks = ", ".join(f"{o.peak:.3g}" for o in near)
         table += [
-            ("noise", variances, "variance at 0.1, 0.5 edge for unit gradient noise"),
-            ("mean square", f"{spread:.6g}", f"edge if batch curvature varies by {RATIO:.0%}"),
             ("overshoot", peaks, "peak of ‖Mᵏ‖ at 0.01, 0.5, 0.99 edge, in displacements"),
             ("settling", f"{filter.settling(edge / 2):g}", "steps to 1/1000 at 0.5 edge"),
         ]

@@ -1,13 +1,14 @@
 """Optimizers whose filter is known in closed form, by their class."""
 
 import math
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from passband import filters, optim
-from passband.errors import NotAFilterError
+from passband.errors import FilterWarning, NotAFilterError
 from passband.filters import Filter
 from passband.identify.measurement import measure
 
@@ -16,7 +17,10 @@ Read = Callable[[Group, float | None], Filter]
 
 
 def filter_of(
-    optimizer: torch.optim.Optimizer, group: int = 0, *, gradient_norm: float | None = None
+    optimizer: torch.optim.Optimizer,
+    group: int | None = None,
+    *,
+    gradient_norm: float | None = None,
 ) -> Filter:
     """Return the filter of one parameter group of an optimizer, as it is now.
 
@@ -27,12 +31,15 @@ def filter_of(
 
     Args:
         optimizer: A torch optimizer instance.
-        group: Index into ``optimizer.param_groups``.
+        group: Index into ``optimizer.param_groups``; the first, if not given.
         gradient_norm: ``‖∇f‖`` at which normalized SAM is frozen; ignored by all others.
 
     Raises:
         NotAFilterError: If the optimizer has no linear filter, or does not move; says why.
         IndexError: If there is no such group.
+
+    Warns:
+        FilterWarning: If no group is given and they differ: the first speaks for itself alone.
 
     Example:
         >>> weights = torch.zeros(2, requires_grad=True)
@@ -42,6 +49,15 @@ def filter_of(
     if not isinstance(optimizer, torch.optim.Optimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"`filter_of` needs a torch optimizer instance; got {_named(optimizer)}.")
     groups = optimizer.param_groups
+    if group is None:
+        group = 0
+        if differing := _differing(groups):
+            warnings.warn(
+                f"the {len(groups)} parameter groups differ in {', '.join(differing)}; this is the "
+                "filter of the first alone. `inspect` judges all together; `group=` names one.",
+                FilterWarning,
+                stacklevel=2,
+            )
     if not -len(groups) <= group < len(groups):
         raise IndexError(f"the optimizer has {len(groups)} parameter groups; got group={group}.")
     name = type(optimizer).__name__
@@ -55,9 +71,7 @@ def filter_of(
         )
     if known is None:
         found = measure(optimizer, group)
-        if isinstance(optimizer, optim.SharpnessAware) and any(
-            "preconditioned" in note for note in found.notes
-        ):
+        if isinstance(optimizer, optim.SharpnessAware) and found.curvature == "preconditioned":
             raise NotAFilterError(
                 f"{name} over {type(optimizer.base).__name__} has no filter: it climbs in plain "
                 "curvature and steps in preconditioned, and these have no modes in common. Take "
@@ -79,6 +93,23 @@ def filter_of(
             f"{name} maximizes: it admits the negated curvatures. Negate the loss instead."
         )
     return known(options, gradient_norm)
+
+
+def _differing(groups: Sequence[Group]) -> list[str]:
+    """Return the options in which groups differ; names and weights are none."""
+    first, *others = groups
+    options = [key for key in first if key not in {"params", "param_names", "name"}]
+    return [
+        key
+        for key in options
+        if any(not _alike(first[key], group.get(key, first[key])) for group in others)
+    ]
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Return whether two options are one, in single precision: learning rates may be tensors."""
+    numbers = isinstance(a, torch.Tensor | float) and isinstance(b, torch.Tensor | float | int)
+    return math.isclose(_number(a), _number(b), rel_tol=1e-6) if numbers else bool(a == b)
 
 
 def _named(thing: object) -> str:

@@ -220,6 +220,7 @@ def _recursion(subject: _Subject, scale: float) -> Measured | None:
             scale=found.scale,
             error=error,
             gradients=replica.evaluations / replica.steps,
+            curvature="preconditioned" if _holds_moments(subject) else "plain",
             period=period,
             notes=_notes(subject),
         )
@@ -248,6 +249,10 @@ def _prediction_error(
     predicted = found.predict(np.repeat(lam, x.shape[2]), flat[:order], len(x))
     size = np.maximum.accumulate(np.abs(flat), axis=0).max(axis=0)
     return float((np.abs(predicted - flat) / np.where(size > 0, size, 1.0)).max())
+
+
+def _holds_moments(subject: _Subject) -> bool:
+    return subject.frozen is not None and bool(subject.frozen.moments)
 
 
 def _notes(subject: _Subject) -> tuple[str, ...]:

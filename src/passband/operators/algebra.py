@@ -27,7 +27,10 @@ class MatrixOperator(LinearOperator):
 
     def __init__(self, matrix: Float[Tensor, "n n"], *, symmetric: bool | None = None) -> None:
         if not isinstance(matrix, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"`matrix` must be a tensor; got {type(matrix).__name__}.")
+            raise TypeError(
+                f"`matrix` must be a tensor; got {type(matrix).__name__}. "
+                "Write `torch.as_tensor(matrix)`."
+            )
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
             raise ValueError(f"`matrix` must be square; got shape {tuple(matrix.shape)}.")
         if matrix.dtype not in {torch.float32, torch.float64}:

@@ -12,6 +12,7 @@ from passband.problem.explain import brief
 Takes = Literal["auto", "output, target", "model, batch"]
 
 _MODEL_NAMES = {"model", "module", "net", "network"}
+_OUTPUT_NAMES = {"input", "inputs", "output", "outputs", "logits", "pred", "preds", "prediction"}
 
 
 def takes_model(loss: Callable[..., Any], takes: Takes, data: Any) -> bool:
@@ -27,25 +28,37 @@ def takes_model(loss: Callable[..., Any], takes: Takes, data: Any) -> bool:
     if isinstance(loss, type):
         raise TypeError(f"`loss` must be called; write `{loss.__name__}()` with brackets.")
     if takes == "auto":
-        return isinstance(data, Mapping) or _first_is_model(loss)
+        first = _first_of(loss)
+        if isinstance(data, Mapping) and first is not None and first.name in _OUTPUT_NAMES:
+            raise TypeError(
+                "with a mapping as data the loss is called as `loss(model, batch)`; this one takes "
+                f"`{first.name}` first. Give a pair, `(data['x'], data['y'])`, or write a loss of "
+                "model and batch."
+            )
+        return isinstance(data, Mapping) or (first is not None and _is_model(first))
     if takes not in {"output, target", "model, batch"}:
         known = "'auto', 'output, target' or 'model, batch'"
         raise ValueError(f"`takes` must be {known}; got {takes!r}.")
     return takes == "model, batch"
 
 
-def _first_is_model(loss: Callable[..., Any]) -> bool:
+def _first_of(loss: Callable[..., Any]) -> inspect.Parameter | None:
+    """Return the first argument of a loss, None for a builtin that does not name it."""
     try:
-        arguments = list(inspect.signature(loss).parameters.values())
-    except (TypeError, ValueError):  # a builtin without a signature
-        return False
-    if not arguments:
+        signature = inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss)
+    except (TypeError, ValueError):
+        return None
+    if not signature.parameters:
         raise TypeError(
             "`loss` must take two arguments, (output, target) or (model, batch); it takes none."
         )
-    first = arguments[0]
-    annotated = isinstance(first.annotation, type) and issubclass(first.annotation, nn.Module)
-    return annotated or first.name.lower() in _MODEL_NAMES
+    return next(iter(signature.parameters.values()))
+
+
+def _is_model(argument: inspect.Parameter) -> bool:
+    kind = argument.annotation
+    annotated = isinstance(kind, type) and issubclass(kind, nn.Module)
+    return annotated or argument.name.lower() in _MODEL_NAMES
 
 
 def scalar(loss: Any, *, takes: str) -> Tensor:

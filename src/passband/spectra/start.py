@@ -17,7 +17,11 @@ from passband.spectra.results import Spectrum
 def any_operator(H: Any, *, name: str) -> None:
     """Refuse what is not an operator."""
     if not isinstance(H, LinearOperator):
-        hints = {"Objective": "`Hessian(objective)`", "Tensor": "`MatrixOperator(matrix)`"}
+        hints = {
+            "Objective": "`Hessian(objective)`",
+            "Tensor": "`MatrixOperator(matrix)`",
+            "ndarray": "`MatrixOperator(torch.as_tensor(matrix))`",
+        }
         kind = type(H).__name__
         other = "a class of it with `_matvec`"
         if isinstance(H, nn.Module):

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from passband._shapes import Float
 from passband.errors import NotAFilterError
-from passband.filters import SGD, Adam, AdamW, Filter, NAdam, RMSprop
+from passband.filters import SGD, AdamW, Filter
 from passband.filters.measured import Measured
 from passband.identify import filter_of
 from passband.operators import LinearOperator
@@ -78,7 +78,7 @@ def plan(optimizer: Optimizer, objective: Objective, *, gradient_norm: float | N
     owner = group_of_each(optimizer, objective)
     used = sorted(set(owner))
     filters = [filter_of(optimizer, index, gradient_norm=gradient_norm) for index in used]
-    if any(map(is_preconditioned, filters)):
+    if any(filter.curvature == "preconditioned" for filter in filters):
         return _preconditioned(optimizer, objective, filters)
     differing = _differing(filters)
     if not differing:
@@ -92,7 +92,8 @@ def plan(optimizer: Optimizer, objective: Objective, *, gradient_norm: float | N
             notes=(
                 (
                     f"parameter groups differ in {_words(differing)}: λ is an eigenvalue of "
-                    "A^½ (H + W) A^½, learning rates A and weight decays W included"
+                    "A^½ (H + W) A^½, learning rates A and weight decays W included, so the filter "
+                    "is that of lr=1 without decay"
                 ),
             ),
         )
@@ -169,13 +170,6 @@ def climbed(optimizer: Optimizer, plain: float, decayed: float) -> float:
     """Return the gradient norm that an ascent is divided by: with decay where that is climbed."""
     in_loss = any(group.get("decay") == "loss" for group in optimizer.param_groups)
     return decayed if in_loss else plain
-
-
-def is_preconditioned(filter: Filter) -> bool:
-    """Whether the curvatures of a filter are preconditioned ones."""
-    if isinstance(filter, Measured):
-        return any("preconditioned" in note for note in filter.notes)
-    return isinstance(filter, Adam | AdamW | NAdam | RMSprop)
 
 
 def _preconditioned(optimizer: Optimizer, objective: Objective, filters: Sequence[Filter]) -> Plan:

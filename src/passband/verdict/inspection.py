@@ -15,7 +15,7 @@ from passband.problem.explain import brief
 from passband.problem.finite import all_finite
 from passband.problem.losses import Takes
 from passband.spectra import Spectrum, eigenvalues
-from passband.verdict.groups import Felt, Plan, climbed, decayed, is_preconditioned, plan
+from passband.verdict.groups import Felt, Plan, climbed, decayed, plan
 from passband.verdict.judge import Verdict, judge
 
 _MOSTLY, _HARDLY = 0.9, 1e3  # share of a mode; times the typical scale
@@ -84,7 +84,7 @@ def inspect(
             "`optimizer` must be a torch optimizer instance or a filter; got "
             f"{brief(optimizer)}. The order is inspect(model, loss, data, optimizer)."
         )
-    if isinstance(optimizer, Filter) and is_preconditioned(optimizer):
+    if isinstance(optimizer, Filter) and optimizer.curvature == "preconditioned":
         raise ValueError(
             f"the edge of {type(optimizer).__name__} is one of preconditioned curvature, and a "
             "filter has no preconditioner. Give the optimizer instance, whose state has it."

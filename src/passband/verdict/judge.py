@@ -12,7 +12,6 @@ from typing_extensions import override
 from passband.filters import Filter, Passband
 from passband.problem.explain import brief
 from passband.spectra import Spectrum
-from passband.verdict.groups import is_preconditioned
 from passband.verdict.mode import Mode, explained, state_of
 
 _NEAR = 0.01  # of the weights' norm: a critical point this close counts as reached
@@ -279,7 +278,7 @@ def judge(
 
 def check_same_curvature(filter: Filter, spectrum: Spectrum) -> None:
     """Refuse to hold eigenvalues of the Hessian against an edge in preconditioned curvature."""
-    if spectrum.curvature == "plain" and is_preconditioned(filter):
+    if spectrum.curvature == "plain" and filter.curvature == "preconditioned":
         raise ValueError(
             f"the spectrum is one of the Hessian, and the edge of {type(filter).__name__} one of "
             "preconditioned curvature, P^(-1/2) H P^(-1/2). Take the eigenvalues of "

@@ -25,7 +25,7 @@ from passband.operators import Hessian, LinearOperator
 from passband.problem import Objective
 from passband.problem.losses import Takes
 from passband.spectra import Spectrum, eigenvalues
-from passband.verdict.groups import group_of_each, is_preconditioned, plan
+from passband.verdict.groups import group_of_each, plan
 from passband.verdict.tangent import Tangent, norm, places, scale_invariant
 
 
@@ -220,7 +220,7 @@ class Frame:
             NotAFilterError: The optimizer is preconditioned, or has no filter.
         """
         felt = plan(optimizer, objective, gradient_norm=1.0)
-        if is_preconditioned(felt.filter):
+        if felt.filter.curvature == "preconditioned":
             raise NotAFilterError(
                 f"{type(optimizer).__name__} rescales every weight by itself, so its steps do not "
                 "stay on spheres. Spherical sharpness is for SGD and what is built on it."

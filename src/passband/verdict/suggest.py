@@ -16,7 +16,6 @@ from passband.filters.design import knobs
 from passband.identify import filter_of
 from passband.problem.explain import brief
 from passband.spectra import Spectrum
-from passband.verdict.groups import is_preconditioned
 from passband.verdict.judge import Verdict, check_same_curvature
 
 _ACCURACY = 1e-6  # relative, of an edge that is found by measuring again and again
@@ -133,7 +132,7 @@ def suggest(
     notes: tuple[str, ...] = ()
     if isinstance(spectrum, Spectrum):
         check_same_curvature(filter, spectrum)
-    if is_preconditioned(filter):
+    if filter.curvature == "preconditioned":
         what = "is taken for one" if isinstance(spectrum, float | int) else "is one"
         note = (
             f"the sharpness {what} of preconditioned curvature, and P moves with training: the "

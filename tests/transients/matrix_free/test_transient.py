@@ -306,3 +306,28 @@ def test_settled_means_for_good() -> None:
 
     assert found.settling == last
     assert f"below 1e-3 after  {last} steps" in str(found)
+
+
+@pytest.mark.parametrize(("n", "radius"), [(90, 1.02), (150, 0.98)])
+def test_no_search_costs_more_than_twice_the_matrix(n: int, radius: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    A = torch.randn(n, n, generator=generator, dtype=torch.float64)
+    J = MatrixOperator(A * (radius / torch.linalg.eigvals(A).abs().max()))
+
+    found = transient(J, steps=400)
+
+    assert n < found.products == J.matvecs <= 2 * n
+    exact = torch.linalg.matrix_norm(torch.linalg.matrix_power(J.dense(), found.step), 2)
+    assert_close(found.peak, float(exact), rtol=RTOL, atol=0.0)
+    assert abs(found.radius - radius) <= found.radius_error
+    assert found.step <= found.horizon
+
+
+def test_larger_operators_are_left_as_products() -> None:
+    n = 1100
+    J = MatrixOperator(torch.diag(torch.linspace(0.1, 0.95, n)))
+
+    assert transient(J).products != 2 * n
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MatrixOperator, "dense", None)
+        transient(J)  # never asks for the matrix

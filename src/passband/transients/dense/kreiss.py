@@ -62,6 +62,12 @@ class Kreiss:
         return "; ".join([*lines, self.note] if self.note else lines)
 
 
+_ONE: dict[Time, str] = {
+    "discrete": "the numerical radius is at most 1, so no power is larger than 2",  # Berger 1965
+    "continuous": "no transient: the numerical abscissa is at most 0, so nothing grows",
+}
+
+
 def kreiss(
     A: Any, *, rtol: float = 1e-6, time: Time = "discrete", digits: int | None = None
 ) -> Kreiss:
@@ -118,7 +124,7 @@ def kreiss(
     matrix /= unit
     outside = _outside(matrix, time)
     if outside is None:
-        return Kreiss(1.0, 1.0, None, time, note="no transient: the numerical range is stable")
+        return Kreiss(1.0, 1.0, None, time, note=_ONE[time])
     curves: Curves = (Circles if time == "discrete" else Lines)(matrix, tolerance=min(rtol, 1) / 20)
     side = stability(curves, time)
     if side.kind == "undecided" and digits and precise_distance(matrix, time, int(digits)) < 0:
@@ -153,7 +159,7 @@ def kreiss(
 
 
 def _outside(A: Num[ndarray, "n n"], time: Time) -> float | None:
-    """Return an upper bound of the numerical radius (abscissa), None if there is no transient."""
+    """Return an upper bound of the numerical radius (abscissa), None if the constant is 1."""
     slack = 4 * len(A) * ROUNDING * norm(A)
     if time == "continuous":
         abscissa = numerical_abscissa(A)

@@ -25,7 +25,7 @@ from passband.transients.matrix_free.parts import (
 from passband.transients.matrix_free.powers import Peak, Powers
 from passband.transients.matrix_free.resolvent import Lower, Resolvent
 from passband.transients.matrix_free.result import Transient
-from passband.transients.matrix_free.small import SMALL, norms_of_powers
+from passband.transients.matrix_free.small import SMALL, Written, norms_of_powers
 
 _LEVEL = 1e-3
 _KREISS_RTOL = 1e-3
@@ -54,7 +54,8 @@ def transient(
     ``8 · horizon + 110 · k`` products, more where many are as large. The Kreiss constant takes a
     sweep of ``max(horizon, 4 k)`` and up to 6 rounds of ``4 T`` products at each of two places z,
     ``T ≈ (5 + ln peak) / ln |z|``; the radius up to 300; the norms of m × m blocks up to 40
-    each. Memory is about thirty vectors, and up to 1 GiB for the radius.
+    each. Memory is about thirty vectors, and up to 1 GiB for the radius. Up to 1,024 entries the
+    matrix takes over once n products are spent, so that no more than 2 n are.
 
     Args:
         J: The operator: an `UpdateJacobian`, or any other real one with an adjoint.
@@ -89,11 +90,12 @@ def transient(
     began, before = time.perf_counter(), J.matvecs
     places = parts_of(J, parts)
     small = J.size <= SMALL if dense is None else dense
-    found = _formed(J, steps=steps) if small else _swept(J, steps=steps, rtol=rtol, seed=seed)
+    cheap = Written(J)
+    found = _formed(J, steps=steps) if small else _swept(cheap, steps=steps, rtol=rtol, seed=seed)
     blocks = None
     asked = parts is not None
     if (asked or not small) and worth_comparing(places, asked=asked) and not found.unstable:
-        blocks = Comparison(block_norms(_product(J), places, found.peak.direction, seed=seed))
+        blocks = Comparison(block_norms(_product(cheap), places, found.peak.direction, seed=seed))
     constant, notes = found.kreiss, list[str]()
     if small and constant.note:
         notes.append(f"{constant.note[0].upper()}{constant.note[1:]}.")
@@ -113,7 +115,7 @@ def transient(
         peak=peak.value,
         peak_error=peak.error,
         step=peak.step,
-        horizon=peak.horizon,
+        horizon=max(peak.horizon, peak.step),
         settled=peak.settled,
         settling=found.settling,
         curve=found.curve,
