@@ -2,6 +2,7 @@
 
 import copy
 import math
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,10 @@ def test_a_loader_without_batches_and_wrong_arguments() -> None:
     assert "no batch" in found(model, sgd(model), data=[])["data"]
     with pytest.raises(TypeError, match="model"):
         pb.doctor(sgd(model), model, (X, Y))  # pyright: ignore[reportArgumentType]
+    wrong: Any = CROSS_ENTROPY
+    with pytest.raises(TypeError, match=r"order is doctor\(model, optimizer, data, loss\)"):
+        unwrap(pb.doctor)(model, wrong, (X, Y), sgd(model))
+    assert str(pb.doctor(model, sgd(model), (X, Y), CROSS_ENTROPY, spectrum=False))
 
 
 def test_a_model_may_compute_its_own_loss() -> None:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -228,6 +229,7 @@ def counter() -> Callable[[Any], Any]:
         (lambda s: {"x": s["x"][:1]}, ValueError, r"of shape \(3,\)"),
         (lambda s: {"x": s["x"].float()}, ValueError, "torch.float32"),
         (lambda s: {"x": s["x"].tolist()}, ValueError, "lacks"),
+        (lambda s: {"x": np.tanh(s["x"])}, TypeError, "Replace `np.` by `torch.`"),
         (lambda s: {"x": s["x"] / 0}, NonFiniteError, "not finite at 'x'"),
         (
             lambda s: {"x": s["x"].abs().sub(s["x"].abs()).sqrt() + s["x"]},

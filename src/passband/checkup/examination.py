@@ -1,7 +1,7 @@
 """``doctor``: model, optimizer and data in, findings out."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypedDict, final
 
 import torch
@@ -19,6 +19,7 @@ from passband.checkup.step_checks import check_step
 from passband.errors import NotAFilterError, PassbandError
 from passband.identify import filter_of
 from passband.problem import Objective
+from passband.problem.explain import brief
 from passband.problem.losses import Takes, takes_model
 from passband.verdict import inspect, suggest
 
@@ -35,8 +36,8 @@ def doctor(
     model: nn.Module,
     optimizer: Optimizer,
     data: Any,
-    *,
     loss: Callable[..., Any] | None = None,
+    *,
     spectrum: bool = True,
     takes: Takes = "auto",
     count: Callable[[Any], float] | None = None,
@@ -78,9 +79,12 @@ def doctor(
         ['learning rate']
     """
     if not isinstance(model, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"`doctor` needs the model, a torch module, first; got {model!r}.")
+        raise TypeError(f"`doctor` needs the model, a torch module, first; got {brief(model)}.")
     if not isinstance(optimizer, Optimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"`doctor` needs a torch optimizer instance second; got {optimizer!r}.")
+        raise TypeError(
+            f"`doctor` needs a torch optimizer instance second; got {brief(optimizer)}. "
+            "The order is doctor(model, optimizer, data, loss)."
+        )
     findings: list[Finding] = []
     checked: list[str] = []
 
@@ -120,7 +124,7 @@ def doctor(
 
 def model_loss(model: nn.Module, batch: Any) -> Tensor:
     """Return the loss that a model computes itself."""
-    out: Any = model(**batch) if isinstance(batch, dict) else model(batch)
+    out: Any = model(**batch) if isinstance(batch, Mapping) else model(batch)
     if isinstance(out, dict) and "loss" in out:
         return out["loss"]
     found = getattr(out, "loss", out)
@@ -132,7 +136,7 @@ def model_loss(model: nn.Module, batch: Any) -> Tensor:
 def _first(data: Any) -> tuple[Any, Finding | None]:
     if isinstance(data, tuple) and len(data) == 2 and all(isinstance(d, Tensor) for d in data):
         return data, None
-    if isinstance(data, dict):
+    if isinstance(data, Mapping):
         return data, None
     for batch in data:
         return batch, None

@@ -124,6 +124,11 @@ class Trial:
             with torch.enable_grad(), torch.random.fork_rng(devices=devices):
                 result = self._step(self._layout.build(inputs))
         except RuntimeError as error:
+            if "numpy()" in str(error):
+                raise TypeError(
+                    "`step` must compute with torch throughout: numpy has no derivatives. "
+                    "Replace `np.` by `torch.`."
+                ) from error
             if "in-place" not in str(error) and "inplace" not in str(error):
                 raise
             raise ValueError(

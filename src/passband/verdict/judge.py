@@ -10,6 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from passband.filters import Filter, Passband
+from passband.filters.sheet import call
 from passband.problem.explain import brief
 from passband.spectra import Spectrum
 from passband.verdict.mode import Mode, explained, state_of
@@ -181,7 +182,7 @@ class Verdict:
             "",
             f"admitted λ: {self.passband}",
             (
-                f"{self.filter!r}: {self.filter.gradients_per_step:g} gradient(s) a step; "
+                f"{call(self.filter)}: {self.filter.gradients_per_step:g} gradient(s) a step; "
                 f"{self.matvecs} Hessian products spent"
             ),
         ]
