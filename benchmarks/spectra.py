@@ -25,7 +25,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # idle BLAS threads would be billed to the tools that use scipy
 
 import torch
-from spectra_tools import TOOLS, reference
+from spectra_reference import reference
+from spectra_tools import TOOLS
 from spectra_workloads import WORKLOADS, load
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """`measure` recovers filters from running code, without looking at names."""
 
-import copy
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,17 +8,11 @@ import torch
 from numpy.testing import assert_allclose
 from torch import Tensor
 from torch.optim import Optimizer
+from two_weights import Make, weights
 from typing_extensions import override
 
 from passband import filters, optim
-from passband.errors import NotAFilterError
 from passband.identify import measure
-
-Make = Callable[[list[Tensor]], Optimizer]
-
-
-def weights() -> list[Tensor]:
-    return [torch.zeros(3, requires_grad=True), torch.zeros(2, 2, requires_grad=True)]
 
 
 def assert_same_passband(found: filters.Filter, expected: filters.Filter, rtol: float) -> None:
@@ -209,120 +201,3 @@ def test_a_class_with_two_buffers() -> None:
         ours = np.poly(found.transition(lam))
         assert_allclose(ours, np.poly(two_buffers_matrix(lam)), atol=1e-10 * (1 + abs(lam)))
     assert len(found.coefficients) == 3
-
-
-class Sign(Optimizer):
-    def __init__(self, params: Any) -> None:
-        super().__init__(params, {"lr": 0.01})
-
-    @override
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        with torch.enable_grad():
-            closure()
-        for p in self.param_groups[0]["params"]:
-            p.sub_(p.grad.sign(), alpha=0.01)
-
-
-class Noisy(Optimizer):
-    def __init__(self, params: Any) -> None:
-        super().__init__(params, {"lr": 0.01})
-
-    @override
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        with torch.enable_grad():
-            closure()
-        for p in self.param_groups[0]["params"]:
-            p.sub_(p.grad * torch.rand_like(p), alpha=0.01)
-
-
-class NeedsMatrices(Sign):
-    @override
-    def step(self, closure: Any = None) -> None:
-        raise RuntimeError("only for two-dimensional parameters")
-
-
-@pytest.mark.parametrize(
-    ("make", "reason"),
-    [
-        (Sign, "does not shrink with the gradient"),
-        (lambda p: optim.SAM(p, lr=0.1, rho=0.05), "not linear near a minimum"),
-        (Noisy, "not reproducible"),
-        (NeedsMatrices, "only for two-dimensional parameters"),
-        (torch.optim.Rprop, "does not shrink with the gradient"),
-        (torch.optim.ASGD, "depends on the step count"),
-        (lambda p: torch.optim.LBFGS(p, lr=0.1), "not linear near a minimum"),
-    ],
-    ids=["sign", "SAM", "randomized", "not scalar", "Rprop", "ASGD", "LBFGS"],
-)
-def test_refuses_with_the_reason(make: Make, reason: str) -> None:
-    with pytest.raises(NotAFilterError, match=reason):
-        measure(make(weights()))
-
-
-def test_a_frozen_optimizer_says_so() -> None:
-    sgd = torch.optim.SGD(weights(), lr=0.1)
-    sgd.param_groups[0]["lr"] = 0.0
-
-    with pytest.raises(NotAFilterError, match="does not move"):
-        measure(sgd)
-
-
-def test_touches_neither_the_optimizer_nor_the_model() -> None:
-    params = weights()
-    adam = torch.optim.Adam(params, lr=0.1)
-    scheduler = torch.optim.lr_scheduler.StepLR(adam, 3)  # wraps `step` of the instance
-    for p in params:
-        p.grad = torch.ones_like(p)
-    adam.step()
-    scheduler.step()
-    values = [p.detach().clone() for p in params]
-    state = copy.deepcopy(adam.state_dict())
-
-    measure(adam)
-
-    for p, value in zip(params, values, strict=True):
-        assert torch.equal(p, value)
-        assert p.grad is not None
-        assert torch.equal(p.grad, torch.ones_like(p))
-    after = adam.state_dict()
-    assert after["param_groups"] == state["param_groups"]
-    for index, entries in state["state"].items():
-        for name, value in entries.items():
-            assert torch.equal(after["state"][index][name], value), name
-
-
-def test_reads_the_group_that_is_asked_for() -> None:
-    first, second = weights()
-    sgd = torch.optim.SGD([{"params": [first]}, {"params": [second], "lr": 0.5}], lr=0.1)
-
-    assert_allclose(measure(sgd, 1).edge, 4, rtol=1e-9)
-
-
-class Deaf(torch.optim.SGD):
-    """Takes a closure as the base class asks, and never calls it."""
-
-    @override
-    def step(self, closure: Any = None) -> None:
-        super().step()
-
-
-def test_a_step_that_ignores_its_closure_is_measured_all_the_same() -> None:
-    found = measure(Deaf(weights(), lr=0.1, momentum=0.9))
-
-    assert_allclose(found.edge, 2 * 1.9 / 0.1, rtol=1e-9)
-    assert found.gradients == 1
-
-
-def test_a_measured_filter_prints_what_is_known_and_no_more() -> None:
-    plain, adaptive = map(
-        measure,
-        (torch.optim.SGD(weights(), lr=0.1, momentum=0.9), torch.optim.NAdam(weights())),
-    )
-
-    assert repr(plain).startswith("SGD, measured: order 2, degree 1 in λ, held-out error")
-    assert "eigenvalues of the Hessian it can settle at" in str(plain)
-    assert "nan" not in str(plain)
-    assert (plain.curvature, adaptive.curvature) == ("plain", "preconditioned")
-    assert "held at 1: exp_avg_sq" in str(adaptive)

@@ -3,19 +3,18 @@ from typing import Any
 
 import pytest
 import torch
+from small_models import (
+    MODELS,
+    case,
+    mse,
+)
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.testing import assert_close
-from torch.utils.checkpoint import checkpoint
-from typing_extensions import override
 
-from passband.errors import NonFiniteError, PassbandError
 from passband.operators import Hessian
 from passband.problem import Objective
-
-mse = functional.mse_loss
 
 
 def as_function(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Callable[..., Tensor], Tensor]:
@@ -42,75 +41,6 @@ def product(model: nn.Module, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
     with sdpa_kernel(SDPBackend.MATH):
         value_and_product: Any = torch.autograd.functional.vhp(*as_function(model, x, y), v)
     return value_and_product[1]
-
-
-class Last(nn.Module):
-    """The last step of a sequence model, mapped to two numbers."""
-
-    def __init__(self, body: nn.Module, width: int) -> None:
-        super().__init__()
-        self.body, self.head = body, nn.Linear(width, 2)
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        h: Tensor | tuple[Tensor, ...] = self.body(x)
-        steps: Tensor = h if isinstance(h, Tensor) else h[0]
-        return self.head(steps[:, -1])
-
-
-class Attention(nn.Module):
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.scaled_dot_product_attention(x, x, x, is_causal=True)
-
-
-class Checkpointed(nn.Sequential):
-    @override
-    def forward(self, input: Tensor) -> Tensor:
-        hidden = checkpoint(lambda x: self[1](self[0](x)), input, use_reentrant=False)
-        return self[2](hidden)
-
-
-class Tied(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 3)
-        self.second.weight = self.first.weight
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        return self.second(torch.tanh(self.first(x)))[..., :2]
-
-
-def mlp() -> nn.Module:
-    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
-
-
-def transformer() -> nn.Module:
-    layer = nn.TransformerEncoderLayer(4, 2, 5, dropout=0.0, batch_first=True)
-    return Last(nn.Sequential(nn.Linear(3, 4), layer), 4)
-
-
-def normalized() -> nn.Module:
-    return nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.GELU(), nn.Linear(4, 2))
-
-
-MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
-    "mlp": (mlp, (3,)),
-    "layer norm": (normalized, (3,)),
-    "tied": (Tied, (3,)),
-    "attention": (lambda: Last(nn.Sequential(nn.Linear(3, 4), Attention()), 4), (5, 3)),
-    "transformer": (transformer, (5, 3)),
-    "lstm": (lambda: Last(nn.LSTM(3, 2, batch_first=True), 2), (5, 3)),
-    "checkpointed": (lambda: Checkpointed(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), (3,)),
-}
-
-
-def case(name: str) -> tuple[nn.Module, Tensor, Tensor]:
-    torch.manual_seed(0)
-    build, shape = MODELS[name]
-    model = build().double().eval()
-    return model, torch.randn(5, *shape, dtype=torch.float64), torch.randn(5, 2).double()
 
 
 @pytest.mark.parametrize("memory", [None, 0])
@@ -225,54 +155,6 @@ def test_float32_is_as_good_as_float32() -> None:
     assert_close(H.dense().double(), exact, rtol=1e-4, atol=1e-5 * float(exact.abs().max()))
 
 
-def test_second_derivative_that_is_not_finite_names_its_batch() -> None:
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(model.weight)
-
-    def loss(model: nn.Module, batch: Tensor) -> Tensor:
-        return (batch * model(torch.ones(1, 1)).abs() ** 1.5).mean()
-
-    H = Hessian(Objective(model, loss, [torch.zeros(2), torch.ones(2)]))
-
-    with pytest.raises(NonFiniteError, match=r"second derivative of batch \d is not finite"):
-        _ = H @ torch.ones(1)
-
-
-def test_a_vector_that_is_not_finite_is_blamed_itself() -> None:
-    model, x, y = case("mlp")
-    H = Hessian(Objective(model, mse, (x, y)))
-
-    with pytest.raises(NonFiniteError, match="vector to multiply"):
-        _ = H @ torch.full((H.size,), torch.nan, dtype=torch.float64)
-
-
-class Once(torch.autograd.Function):
-    @staticmethod
-    @override
-    def forward(ctx: Any, *args: Tensor) -> Tensor:
-        return args[0] * 2
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    @override
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return grad_outputs[0] * 2
-
-
-def test_operations_without_second_derivative_are_explained() -> None:
-    model, x, y = case("mlp")
-
-    def loss(output: Tensor, target: Tensor) -> Tensor:
-        doubled = Once.apply(output)
-        assert isinstance(doubled, Tensor)
-        return mse(doubled, target)
-
-    H = Hessian(Objective(model, loss, (x, y)))
-
-    with pytest.raises(PassbandError, match="a first derivative only"):
-        _ = H @ torch.ones(H.size, dtype=torch.float64)
-
-
 def test_functions_of_torch_func_inside_the_model_work() -> None:
     model, x, _ = case("mlp")
 
@@ -297,12 +179,3 @@ def test_graphs_are_released_and_built_again() -> None:
 
     assert H.kept_batches == 0
     assert_close(H @ v, before, rtol=0, atol=0)
-
-
-def test_refuses_wrong_arguments() -> None:
-    model, x, y = case("mlp")
-
-    with pytest.raises(TypeError, match=r"Objective"):
-        Hessian(model)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match="`memory` must be a number of bytes"):
-        Hessian(Objective(model, mse, (x, y)), memory=-1)

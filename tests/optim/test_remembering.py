@@ -1,7 +1,6 @@
 """Optimizers of one gradient a step: their definitions, edges and base points."""
 
 import copy
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -9,30 +8,13 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings, strategies as st
+from remembering import ALL, Make, derivative, extrapolated, secant
 from stepping import growth
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from passband.errors import SkippedStepWarning
-from passband.optim import DerivativeSGD, ExtrapolatedSGD, SecantSGD
-
-Make = Callable[..., Any]
-
-
-def derivative(params: Any, lr: float, momentum: float, **options: Any) -> DerivativeSGD:
-    return DerivativeSGD(params, lr, momentum=momentum, **options)
-
-
-def extrapolated(params: Any, lr: float, momentum: float, **options: Any) -> ExtrapolatedSGD:
-    strength = options.pop("strength", None)
-    return ExtrapolatedSGD(params, lr, momentum, strength, **options)
-
-
-def secant(params: Any, lr: float, momentum: float, **options: Any) -> SecantSGD:
-    return SecantSGD(params, lr, momentum=momentum, **options)
-
-
-ALL = pytest.mark.parametrize("make", [derivative, extrapolated, secant])
+from passband.optim import ExtrapolatedSGD
 
 
 def slope(theta: Tensor) -> Tensor:
@@ -237,45 +219,6 @@ def test_a_gradient_that_is_not_finite_skips_the_step(make: Make) -> None:
         optimizer.step()
 
     assert_close((optimizer.state_dict(), model.state_dict()), before, rtol=0, atol=0)
-
-
-@ALL
-def test_edge_is_settled_for_each_group(make: Make) -> None:
-    a, b, c = (torch.ones(1, requires_grad=True) for _ in range(3))
-    groups = [{"params": [a], "lr": 0.2}, {"params": [b]}, {"params": [c], "edge": 4.0}]
-
-    optimizer = make(groups, 0.1, 0.5, edge=5.0)
-
-    for group, edge in zip(optimizer.param_groups, [5.0, 5.0, 4.0], strict=True):
-        classical = 3 / group["lr"]
-        if make is extrapolated:
-            found = classical / (1 + 2 * group["extrapolation"])
-        else:
-            found = classical / (1 + classical * group["strength"])
-        assert found == pytest.approx(edge, rel=1e-14)
-        assert "edge" not in group
-
-
-@ALL
-@pytest.mark.parametrize("edge", [30.0, 31.0, 0.0, -1.0, float("nan"), float("inf")])
-def test_an_unreachable_edge_is_refused(make: Make, edge: float) -> None:
-    with pytest.raises(ValueError, match="`edge` must be"):
-        make([torch.ones(1, requires_grad=True)], 0.1, 0.5, edge=edge)
-
-
-@ALL
-@pytest.mark.parametrize("options", [{}, {"edge": 1.0, "strength": 1.0}], ids=str)
-def test_exactly_one_of_option_and_edge_is_needed(make: Make, options: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"needs exactly one of .* got (both|neither)\. Without"):
-        make([torch.ones(1, requires_grad=True)], 0.1, 0.5, **options)
-
-
-def test_the_secant_has_no_edge_formula_above_091() -> None:
-    p = torch.ones(1, requires_grad=True)
-
-    SecantSGD([p], 0.1, 0.05, momentum=0.95)
-    with pytest.raises(ValueError, match=r"needs `momentum <= 0\.91`.*DerivativeSGD"):
-        SecantSGD([p], 0.1, edge=1.0, momentum=0.95)
 
 
 @ALL

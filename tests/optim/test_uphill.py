@@ -3,8 +3,7 @@
 import copy
 import math
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -12,86 +11,27 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
-from torch.utils._pytree import tree_flatten
+from uphill_problem import (
+    ALL,
+    PASSES,
+    Make,
+    Problem,
+    assert_same,
+    hessian,
+    unmoved,
+)
 
 from passband.errors import SkippedStepWarning
-from passband.optim import SAM, USAM, HessianUSAM, SharpnessAware
+from passband.optim import SAM, USAM
 
-Make = Callable[..., Any]
-
-
-def usam(params: Any) -> USAM:
-    return USAM(params, 0.1, 0.1, momentum=0.9)
-
-
-def two_step(params: Any) -> USAM:
-    return USAM(params, 0.1, 0.1, steps=2, momentum=0.9, weight_decay=0.1, decay="loss")
-
-
-def hessian(params: Any) -> HessianUSAM:
-    return HessianUSAM(params, 0.1, 0.1, momentum=0.9, weight_decay=0.1, decay="decoupled")
-
-
-def sam(params: Any) -> SAM:
-    return SAM(params, 0.1, 0.1, momentum=0.9, foreach=False)
-
-
-def aware(params: Any) -> SharpnessAware:
-    return SharpnessAware(torch.optim.Adam(params), rho=0.1, steps=2, normalize=True)
-
-
-PASSES = {usam: 2, two_step: 3, hessian: 2, sam: 2, aware: 3}
-ALL = pytest.mark.parametrize("make", list(PASSES))
 EVERY_PASS = pytest.mark.parametrize(
     ("make", "faulty"), [(make, i) for make, n in PASSES.items() for i in range(n)]
 )
 
 
-class Problem:
-    """A small regression whose closure misbehaves at one of its evaluations."""
-
-    def __init__(self, make: Make) -> None:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            self.model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
-            self.x, self.y = torch.randn(2, 6, 3).double(), torch.randn(6, 1).double()
-        self.optimizer = make(self.model.parameters())
-        self.evaluations = 0
-        self.step()  # a first step, so that there is state to be damaged
-        self.evaluations = 0
-
-    def loss(self) -> Tensor:
-        self.optimizer.zero_grad()
-        loss = (self.model(self.x[0]) - self.y).square().mean()
-        loss.backward()
-        self.evaluations += 1
-        return loss
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Tensor:
-        return self.optimizer.step(closure or self.loss)
-
-    def snapshot(self) -> Any:
-        return copy.deepcopy((self.model.state_dict(), self.optimizer.state_dict()))
-
-
 def set_radius(problem: Problem, rho: float) -> None:
     for group in problem.optimizer.param_groups:
         group["rho" if "rho" in group else "ascent_rho"] = rho
-
-
-def assert_same(got: Any, expected: Any) -> None:
-    """Bit for bit, tensors and options alike."""
-    got, expected = tree_flatten(got), tree_flatten(expected)
-    assert got[1] == expected[1]
-    for a, b in zip(got[0], expected[0], strict=True):
-        assert torch.equal(a, b) if isinstance(a, Tensor) else a == b
-
-
-@contextmanager
-def unmoved(problem: Problem) -> Generator[None]:
-    before = problem.snapshot()
-    yield
-    assert_same(problem.snapshot(), before)
 
 
 @EVERY_PASS
@@ -207,93 +147,6 @@ def interrupt_at(number: int, run: Callable[[], object]) -> bool:
     finally:
         sys.settrace(previous)
     return False
-
-
-@ALL
-@pytest.mark.parametrize(
-    ("returned", "message"),
-    [
-        (lambda _: None, r"must return the loss as a tensor; got None"),
-        (lambda loss: loss.item(), r"must return the loss as a tensor; got \d"),
-        (lambda loss: loss.expand(2), r"must return one number; got shape \(2,\)"),
-    ],
-    ids=["None", "float", "vector"],
-)
-def test_a_closure_must_return_the_loss(
-    make: Make, returned: Callable[[Tensor], Any], message: str
-) -> None:
-    problem = Problem(make)
-
-    with unmoved(problem), pytest.raises((TypeError, ValueError), match=message):
-        problem.step(lambda: returned(problem.loss()))
-    assert problem.evaluations == 1
-
-
-@ALL
-def test_a_closure_may_detach_the_loss(make: Make) -> None:
-    problem, twin = Problem(make), Problem(make)
-
-    problem.step(lambda: problem.loss().detach())
-
-    twin.step()
-    assert_same(problem.snapshot(), twin.snapshot())
-
-
-@ALL
-def test_a_closure_is_needed(make: Make) -> None:
-    problem = Problem(make)
-
-    with unmoved(problem), pytest.raises(TypeError, match="needs a closure"):
-        problem.optimizer.step()
-
-
-@ALL
-def test_a_closure_without_backward_is_an_error(make: Make) -> None:
-    problem = Problem(make)
-
-    def closure() -> Tensor:
-        return problem.model(problem.x[0]).mean()
-
-    with unmoved(problem), pytest.raises(ValueError, match=r"loss\.backward\(\)"):
-        problem.step(closure)
-
-
-@ALL
-def test_a_closure_may_forget_to_clear_gradients(make: Make) -> None:
-    problem, twin = Problem(make), Problem(make)
-
-    def forgetful() -> Tensor:
-        loss = (problem.model(problem.x[0]) - problem.y).square().mean()
-        loss.backward()
-        return loss
-
-    problem.step(forgetful)
-
-    twin.step()
-    assert_same(problem.snapshot(), twin.snapshot())
-
-
-@ALL
-def test_the_loss_is_that_of_the_weights_before_the_step(make: Make) -> None:
-    problem = Problem(make)
-    expected = problem.loss().detach()
-
-    loss = problem.step()
-
-    assert_close(loss, expected, rtol=0, atol=0)
-    assert not loss.requires_grad
-
-
-@ALL
-def test_a_closure_runs_with_gradients_and_the_step_without(make: Make) -> None:
-    problem = Problem(make)
-
-    with torch.no_grad():
-        loss = problem.step()
-
-    assert torch.is_grad_enabled()
-    assert loss.isfinite()
-    assert all(not p.grad.requires_grad for p in problem.model.parameters())  # pyright: ignore[reportOptionalMemberAccess]
 
 
 @ALL

@@ -2,9 +2,7 @@
 
 import io
 import json
-import math
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,24 +12,17 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from report_folder import measured, record
 from rich.console import Console
 from typing_extensions import override
 
 from passband.report import gather, page, show, write_page
 from passband.studies import (
-    Eigenvalues,
-    FiltersAtWork,
-    Measurement,
-    Plan,
-    Record,
-    Run,
     SixEdges,
     Store,
 )
 from passband.studies.exhibits import Figure
-from passband.studies.filters_at_work import SmallBatchTraining
 from passband.studies.plan import RECORDS
-from passband.studies.six_edges import FullBatchTraining
 
 FIGURES = {
     "six-edges-sharpness": 1,
@@ -41,54 +32,9 @@ FIGURES = {
     "filters-at-work-ratio": 2,
     "filters-at-work-price": 2,
 }
+
+
 TABLES = {"six-edges-plateaus", "filters-at-work-table"}
-
-
-def measured(run: Run) -> Measurement:
-    """Numbers that a run could have measured, without measuring."""
-    assert isinstance(run, FullBatchTraining | SmallBatchTraining)
-    edge = run.method.filter().edge
-    if isinstance(run, FullBatchTraining):
-        curve = tuple(min(i / 10, 1.01) * edge for i in range(20))
-        return Measurement(
-            metrics={
-                "edge": edge,
-                "plateau": 1.01 * edge,
-                "plateau_low": edge,
-                "plateau_high": 1.02 * edge,
-                "ratio": 1.01,
-            },
-            series={"step": tuple(40.0 * i for i in range(20)), "sharpness": curve},
-        )
-    sharpness = 0.1 * edge * (1 + 0.1 * run.seed)
-    return Measurement(
-        metrics={"edge": edge, "sharpness": sharpness, "ratio": 0.1, "test_accuracy": 0.9},
-        spectra={
-            "largest": Eigenvalues(
-                values=(sharpness, sharpness / 2, sharpness / 3), errors=(1e-3,) * 3, matvecs=9
-            )
-        },
-        series={"gradients": (0.0, 32.0), "test_accuracy": (0.1, 0.9)},
-    )
-
-
-def record(run: Run) -> Record:
-    return Record(
-        configuration=run.configuration(),
-        environment={"torch": "2.13.0", "platform": "a <machine>"},
-        measured=measured(run),
-        seconds=60.0,
-    )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    studies = (SixEdges(), FiltersAtWork(seeds=2))
-    Plan.of(studies, command="passband demo --seeds 2").save(tmp_path)
-    for study in studies:
-        for run in study.runs():
-            Store(tmp_path / RECORDS).save(record(run))
-    return tmp_path
 
 
 class Parsed(HTMLParser):
@@ -224,72 +170,6 @@ def test_claims_come_from_the_records(folder: Path) -> None:
 
     assert after["not met"] >= 1
     assert sum(after.values()) == before
-
-
-def test_missing_and_damaged_records_are_named_and_the_rest_is_shown(folder: Path) -> None:
-    first, second, *_ = SixEdges().runs()
-    store = Store(folder / RECORDS)
-    shutil.rmtree(store.path(first.configuration()))
-    (store.path(second.configuration()) / "run.json").write_text('{"format"')
-
-    report = gather(folder)
-
-    assert report.sections[0].missing == (first.label, second.label)
-    assert report.sections[0].runs == 4
-    assert "cannot be used" in report.problems[0]
-    assert first.label in page(report, redraw="x")
-
-
-def test_a_record_that_its_study_cannot_read_is_named(folder: Path) -> None:
-    run = SixEdges().runs()[0]
-    Store(folder / RECORDS).save(replace(record(run), measured=Measurement()))
-
-    report = gather(folder)
-
-    assert report.sections[0].missing == (run.label,)
-    assert "lacks what its study shows (KeyError: 'step')" in report.problems[0]
-
-
-def test_a_folder_of_records_without_a_plan_is_enough(folder: Path) -> None:
-    (folder / "plan.json").unlink()
-
-    report = gather(folder)
-
-    assert {section.name: section.runs for section in report.sections} == {
-        "six-edges": 6,
-        "filters-at-work": 16,
-    }
-    assert report.command == ""
-    assert "Drawn by" in page(report, redraw="x")
-
-
-def test_a_folder_where_nothing_is_finished_has_a_report(tmp_path: Path) -> None:
-    Plan.of((SixEdges(), FiltersAtWork()), command="passband demo").save(tmp_path)
-
-    report = gather(tmp_path)
-
-    assert len(report.sections[0].missing) == 6
-    assert report.verdicts["ok"] == 0
-    assert "6 of 6 runs have no record" in page(report, redraw="x")
-
-
-def test_numbers_that_do_not_exist_are_gaps(folder: Path) -> None:
-    for run in FiltersAtWork(seeds=2).runs()[:2]:
-        Store(folder / RECORDS).save(
-            replace(
-                record(run),
-                measured=Measurement(
-                    metrics={"edge": math.inf, "ratio": math.nan},
-                    series=measured(run).series,
-                    notes=("The training diverged in epoch 3.",),
-                ),
-            )
-        )
-
-    report = gather(folder)
-
-    assert "diverged in epoch 3" in page(report, redraw="x")
-    assert report.verdicts["not measured"] > 0
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

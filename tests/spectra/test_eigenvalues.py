@@ -1,69 +1,19 @@
-import warnings
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
+from planted_spectra import BULK, SPECTRA, planted, true_values
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.testing import assert_close
 from typing_extensions import override
 
-from passband.errors import (
-    NonFiniteError,
-    NotDeterministicError,
-    PassbandError,
-    UnconvergedWarning,
-)
 from passband.operators import Hessian, Identity, LinearOperator, MatrixOperator
 from passband.problem import Objective
-from passband.spectra import Spectrum, Step, eigenvalues
+from passband.spectra import Spectrum, eigenvalues
 from passband.spectra.results import Which
 
 WHICH: tuple[Which, ...] = ("largest", "smallest", "magnitude", "both")
-BULK = torch.linspace(-1, 1, 60).tolist()
-
-SPECTRA: dict[str, list[float]] = {
-    **{f"{n} at random": torch.randn(n, generator=torch.Generator().manual_seed(n)).tolist()
-       for n in (1, 2, 3, 4, 5, 8, 13, 21, 30)},
-    "tight cluster": [10, 9.9999, 9.999, 9.99, 5, *BULK],
-    "cluster": [10, 9.95, 9.9, 4, *BULK],
-    "loose cluster": [10, 9.7, 9.5, 4, *BULK],
-    "repeated": [10, 10, 10, 8, 6, *BULK],
-    "repeated below": [10, 10, 8, 6, 6, 6, *BULK],
-    "huge gaps": [1e6, 1e3, 1, 0.5, *(0.1 * x for x in BULK)],
-    "negative of largest magnitude": [-100, 5, 4, 3, 2, *BULK],
-    "rank three": [3, 2, 1, *[0.0] * 60],
-    "rank one": [3, *[0.0] * 40],
-    "zero": [0.0] * 20,
-    "identity": [2.0] * 20,
-    "one negative": [-1.0, *[0.0] * 20],
-    "fast decay": [2.0**-i for i in range(40)],
-    "slow decay": [(i / 50) ** 6 for i in range(80)],
-    "negative definite": [-1.0 - i for i in range(40)],
-    "tiny": [1e-30 * i for i in range(20)],
-    "huge": [1e30 * i for i in range(20)],
-}  # fmt: skip
-
-
-def planted(values: list[float], *, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
-    """A symmetric matrix with these eigenvalues and random eigenvectors."""
-    lam, n = torch.tensor(values, dtype=torch.float64), len(values)
-    generator = torch.Generator().manual_seed(seed)
-    Q = torch.linalg.qr(torch.randn(n, n, generator=generator, dtype=torch.float64))[0]
-    matrix = (Q * lam) @ Q.T
-    return ((matrix + matrix.T) / 2).to(dtype)
-
-
-def true_values(matrix: Tensor, k: int, which: Which) -> Tensor:
-    lam = torch.linalg.eigvalsh(matrix.double())
-    ends = {
-        "largest": lam.flip(0)[:k],
-        "smallest": lam[:k],
-        "magnitude": lam[lam.abs().argsort(descending=True)][:k],
-        "both": torch.cat([lam.flip(0)[:k], lam[:k]]),
-    }
-    return ends[which]
 
 
 @pytest.mark.filterwarnings("ignore::passband.errors.UnconvergedWarning")
@@ -246,172 +196,6 @@ def test_restarts_within_its_memory() -> None:
     assert ((small.values - true_values(matrix, 2, "both")).abs() <= small.errors).all()
 
 
-def test_too_few_products_are_said() -> None:
-    H = MatrixOperator(planted(SPECTRA["slow decay"]), symmetric=True)
-
-    with pytest.warns(UnconvergedWarning, match="did not reach rtol=0.0001 in 8 products"):
-        s = eigenvalues(H, max_matvecs=8)
-
-    assert s.matvecs == 8
-    assert not s.converged.all()
-    assert ((s.values - true_values(H.dense(), 3, "largest")).abs() <= s.errors).all()
-    assert "not converged" in repr(s)
-
-
-class Interrupted(LinearOperator):
-    """A matrix whose product number ``at`` is interrupted by its user."""
-
-    symmetric = True
-
-    def __init__(self, matrix: Tensor, at: int) -> None:
-        self.matrix, self.at = matrix, at
-        self.size, self.dtype, self.device = len(matrix), matrix.dtype, matrix.device
-
-    @override
-    def _matvec(self, v: Tensor) -> Tensor:
-        if self.matvecs == self.at:
-            raise KeyboardInterrupt
-        return self.matrix @ v
-
-
-@pytest.mark.parametrize("at", range(2, 20))
-def test_an_interrupt_returns_what_is_known(at: int) -> None:
-    matrix = planted(SPECTRA["cluster"])
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnconvergedWarning)
-        s = eigenvalues(Interrupted(matrix, at), k=3)
-
-    k = len(s.values)
-    residuals = (matrix @ s.vectors.T - s.vectors.T * s.values).norm(dim=0)
-    assert k == min(3, at - 1)
-    assert (residuals <= s.residuals + 1e-12).all()
-    assert "interrupted" in s.evidence or at > 14
-    assert not s.verified or at > 14
-
-
-def test_an_interrupt_before_anything_is_known_passes() -> None:
-    with pytest.raises(KeyboardInterrupt):
-        eigenvalues(Interrupted(planted(BULK), 1))
-
-
-def test_progress_is_told() -> None:
-    steps: list[Step] = []
-
-    s = eigenvalues(
-        MatrixOperator(planted(SPECTRA["cluster"]), symmetric=True), progress=steps.append
-    )
-
-    assert [step.matvecs for step in steps] == list(range(1, s.matvecs + 1))
-    assert {step.phase for step in steps} == {"searching", "verifying"}
-    assert steps[-1].values == pytest.approx(s.values.tolist())
-
-
-def test_products_that_are_not_finite_end_the_search() -> None:
-    H = MatrixOperator(torch.diag(torch.tensor([1.0, torch.nan, 2.0])), symmetric=True)
-
-    with pytest.raises(NonFiniteError, match=r"a product with <MatrixOperator .* is not finite"):
-        eigenvalues(H, k=1)
-
-
-class Fickle(LinearOperator):
-    symmetric = True
-
-    def __init__(self, matrix: Tensor) -> None:
-        self.matrix, self.size = matrix, len(matrix)
-        self.dtype, self.device = matrix.dtype, matrix.device
-
-    @override
-    def _matvec(self, v: Tensor) -> Tensor:
-        return self.matrix @ v * (1 + self.matvecs % 2)
-
-
-def test_products_that_change_end_the_search() -> None:
-    with pytest.raises(NotDeterministicError, match="two products for one vector"):
-        eigenvalues(Fickle(planted(SPECTRA["cluster"])))
-
-
-def test_products_that_are_not_symmetric_end_the_search() -> None:
-    matrix = planted(BULK) + torch.randn(60, 60).double()
-
-    with pytest.raises(PassbandError, match=r"is not symmetric.*set `symmetric=False`"):
-        eigenvalues(MatrixOperator(matrix, symmetric=True))
-
-
-def test_a_model_instead_of_an_operator_is_told_what_to_write() -> None:
-    model: Any = nn.Linear(2, 1)
-    with pytest.raises(TypeError, match=r"Hessian\(Objective\(model, loss, data\)\)"):
-        eigenvalues(model)
-
-
-class Rounding(LinearOperator):
-    """A matrix in single precision that rounds by ``level`` in what is amplified most."""
-
-    symmetric = True
-
-    def __init__(self, matrix: Tensor, level: float) -> None:
-        self.matrix, self.size, self.level = matrix.float(), len(matrix), level
-        self.dtype, self.device = torch.float32, matrix.device
-
-    @override
-    def _matvec(self, v: Tensor) -> Tensor:
-        product = self.matrix @ v
-        return product + self.level * product.norm() * torch.sin(1e9 * v) / self.size**0.5
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_rounding_that_a_preconditioner_amplifies_is_in_the_bars(seed: int) -> None:
-    matrix = planted([5, 4, 3, *BULK], seed=seed)
-
-    with pytest.warns(UnconvergedWarning):
-        s = eigenvalues(Rounding(matrix, 2e-2), k=2)
-
-    assert bool(((s.values - torch.tensor([5.0, 4.0])).abs() <= s.errors).all())
-
-
-def crowded(n: int, dtype: torch.dtype) -> Tensor:
-    """Both ends are so near to the rest that 12 products leave them open."""
-    values = torch.linspace(-1, 1, n, dtype=torch.float64) ** 3
-    return planted(values.tolist()).to(dtype)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("which", ["largest", "smallest", "both", "magnitude"])
-def test_what_searches_leave_open_in_small_operators_is_written_out(
-    which: Any, dtype: torch.dtype
-) -> None:
-    matrix = crowded(101, dtype)
-    truth = torch.linalg.eigvalsh(matrix.double())
-    order = {
-        "largest": truth.flip(0),
-        "smallest": truth,
-        "magnitude": truth[truth.abs().argsort(descending=True)],
-        "both": torch.cat([truth.flip(0)[:3], truth[:3]]),
-    }[which][: 6 if which == "both" else 3]
-
-    s = eigenvalues(MatrixOperator(matrix), k=3, which=which)
-
-    assert s.evidence == "complete: 101 of the products wrote out the whole matrix."
-    assert s.verified
-    assert bool(s.converged.all())
-    assert s.matvecs <= 160
-    assert bool(((s.values.double().abs() - order.abs()).abs() <= s.errors).all())
-    moved = matrix @ s.vectors.T - s.vectors.T * s.values
-    assert bool((moved.norm(dim=0) <= s.residuals * (1 + 1e-9)).all())
-
-
-def test_a_budget_is_kept_where_writing_out_would_break_it() -> None:
-    H = MatrixOperator(crowded(101, torch.float64))
-
-    with pytest.warns(UnconvergedWarning, match=r"Ask for more values"):
-        s = eigenvalues(H, k=3, max_matvecs=100)
-    with pytest.warns(UnconvergedWarning):
-        timed = eigenvalues(H, k=3, max_seconds=1e3)
-
-    assert s.matvecs <= 100
-    assert timed.matvecs <= 100
-
-
 def test_acts_on_sums_and_shifts() -> None:
     matrix = planted([5, 4, 3, *BULK])
     H = MatrixOperator(matrix, symmetric=True)
@@ -432,6 +216,8 @@ def test_prints_as_a_table() -> None:
 
 
 MATRIX = MatrixOperator(torch.eye(3))
+
+
 UNCHECKED: Callable[..., Spectrum] = eigenvalues
 
 

@@ -1,0 +1,162 @@
+"""What the monitor makes of its probes: events, advice, faults that do not end training."""
+
+import inspect
+import math
+import re
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from watched import MSE, X, Y, network, quiet
+
+import passband as pb
+from passband.errors import MonitorWarning
+from passband.monitor import (
+    Event,
+    Monitor,
+    Numbers,
+    Probe,
+    Several,
+)
+from passband.monitor.events import Watch
+
+
+def probe_at(step: int, ratio: float, **options: Any) -> Probe:
+    return Probe(step=step, sharpness=20 * ratio, edge=20.0, ratio=ratio, lr=0.1, **options)
+
+
+def test_events_begin_once_and_end_with_hysteresis() -> None:
+    watch, filter = Watch(), pb.filters.SGD(lr=0.1)
+    ratios = [0.5, 0.98, 0.95, 1.02, 0.91, 0.98, 0.89, 0.97, 1.2, 1.05, 1.3, 0.99, 1.15]
+
+    said = [
+        (e.step, e.kind) for i, r in enumerate(ratios) for e in watch.events(probe_at(i, r), filter)
+    ]
+
+    assert said == [(1, "edge"), (7, "edge"), (8, "past"), (12, "past")]
+
+
+def test_an_event_names_the_rate_that_would_hold() -> None:
+    (_, past) = Watch().events(probe_at(0, 2.0, above=1), pb.filters.SGD(lr=0.1))
+
+    assert "lr ≤ 0.05 would hold it" in past.message
+    assert "40 against 20" in past.message
+
+
+def test_saddle_leaks_rounding_and_forbidden_rest_are_told() -> None:
+    leaky = pb.filters.USAM(lr=0.1, rho=0.1)  # admits [-20, -10] too
+    rest = probe_at(0, 0.5, smallest=-12.0, moved_share=0.2)
+    stuck = probe_at(1, 1.05, distance=1e-9)
+
+    first = [event.kind for event in Watch().events(rest, leaky)]
+    second = [event.kind for event in Watch().events(stuck, leaky)]
+
+    assert first == ["leak", "rounding"]
+    assert second == ["edge", "outside"]
+
+
+@pytest.mark.parametrize("on_event", ["warn", "stop", "silent", "call"])
+def test_events_warn_stop_or_call(on_event: str) -> None:
+    model, seen = network(), list[Event]()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e3)
+    options: Any = {"on_event": seen.append if on_event == "call" else on_event}
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MonitorWarning)
+        with Monitor(model, MSE, (X, Y), optimizer, every=5, log=None, **options) as monitor:
+            pass
+
+    assert {event.kind for event in monitor.events} == {"edge", "past"}
+    assert monitor.should_stop is (on_event == "stop")
+    assert len(caught) == (2 if on_event == "warn" else 0)
+    assert seen == (monitor.events if on_event == "call" else [])
+
+
+def test_a_probe_that_fails_does_not_end_training() -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    monitor = quiet(model, MSE, (X, Y), optimizer, every=1)
+    with torch.no_grad():
+        next(model.parameters()).fill_(math.nan)
+
+    found = [monitor.step() for _ in range(5)]
+
+    assert found == [None] * 5
+    assert [event.kind for event in monitor.events] == ["failed"] * 3
+    assert "No more probes" in monitor.events[-1].message
+    assert "is nan" in monitor.events[0].message
+
+
+def test_out_of_memory_falls_back_to_smaller_batches() -> None:
+    def greedy(out: Tensor, y: Tensor) -> Tensor:
+        if len(out) > 6 and armed:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return MSE(out, y)
+
+    armed = False
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    monitor = quiet(model, greedy, (X, Y), optimizer, every=1)
+    armed = True
+
+    probe = monitor.step()
+
+    assert probe is not None
+    assert [event.message for event in monitor.events] == [
+        "out of memory; now in batches of 10.",
+        "out of memory; now in batches of 5.",
+    ]
+    assert probe.loss == pytest.approx(float(MSE(model(X), Y).detach()))
+
+
+def test_trackers_get_numbers_that_exist() -> None:
+    seen: list[tuple[int, dict[str, float]]] = []
+    said: list[tuple[str, int]] = []
+    numbers = Numbers(
+        lambda n, step: seen.append((step, dict(n))), lambda text, step: said.append((text, step))
+    )
+
+    log = Several(numbers, numbers)
+    log.write(Probe(step=7, sharpness=2.0, edge=4.0, ratio=0.5))
+    log.write(Event(7, "edge", "there"))
+    log.close()
+
+    assert [step for step, _ in seen] == [7, 7]
+    assert seen[0][1]["passband/ratio"] == 0.5
+    assert "passband/smallest" not in seen[0][1]
+    assert said == [("edge: there", 7)] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every": 0}, "`every`"),
+        ({"seconds": 0.0}, "`seconds`"),
+        ({"budget": 2.0}, "`budget`"),
+        ({"k": 0}, "`k`"),
+        ({"samples": 0}, "`samples`"),
+    ],
+)
+def test_bad_options_are_refused_before_training(options: Any, message: str) -> None:
+    model = network()
+    with pytest.raises(ValueError, match=message):
+        Monitor(model, MSE, (X, Y), torch.optim.SGD(model.parameters(), lr=0.1), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every": "10"}, "`every` must be a number; got '10'"),
+        ({"seconds": True}, "`seconds` must be a number; got True"),
+        ({"on_event": "Warn"}, "`on_event` must be 'warn', 'stop', 'silent' or a function"),
+        ({"k": 1.5}, "`k` must be a whole number, 1 or more; got 1.5"),
+    ],
+)
+def test_a_wrong_option_is_named_before_training(options: dict[str, Any], message: str) -> None:
+    model = nn.Linear(2, 1)
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    make = inspect.unwrap(Monitor.__init__)  # without the types that tests check at run time
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        make(object.__new__(Monitor), model, MSE, (torch.eye(2), torch.zeros(2, 1)), sgd, **options)
