@@ -1,4 +1,4 @@
-"""The engine of one gradient a step: the weights are the points where gradients are taken.
+"""SGD with a memory: the weights are the points where gradients are taken.
 
 These methods move the gradient point ``y`` away from the base point ``x`` by something that they
 remember, so a lower edge costs memory instead of gradients. Their parameters are ``y``, as in
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from passband.optim._checked import CheckedOptimizer, Closure, check_closure, finite
-from passband.optim._lists import add, add_, copy_, scale_
+from passband.optim._lists import add_, copy_, scale_
+from passband.optim._one_gradient import OneGradient
 from passband.optim._options import (
     Group,
     check_lr,
@@ -25,7 +25,7 @@ from passband.optim._options import (
 )
 
 
-class RememberingSGD(CheckedOptimizer):
+class RememberingSGD(OneGradient):
     """SGD whose gradient point is displaced by what it remembers."""
 
     _option: ClassVar[str]
@@ -33,40 +33,6 @@ class RememberingSGD(CheckedOptimizer):
 
     _memory: ClassVar[tuple[str, ...]]
     """What the offset of the gradient point is made of."""
-
-    @final
-    @override
-    @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Tensor | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Take one step with the gradients in ``p.grad``, or those of the closure.
-
-        Args:
-            closure: Optional. Computes the loss, calls ``loss.backward()`` and returns the loss;
-                it is called once, with gradients enabled and cleared.
-
-        Returns:
-            The closure's loss, or nothing without a closure.
-
-        Raises:
-            TypeError: The closure returns no tensor, or a gradient is sparse.
-            ValueError: The loss is not one number, no parameter has a gradient, or an option of a
-                group was set to something senseless. The weights are those before the step.
-        """
-        for group in self.param_groups:
-            self._check(group, starting=False)
-        loss = None
-        if closure is not None:
-            check_closure(closure)
-            loss = self._evaluate(closure)
-        parts = self._gradients()
-        if not finite(parts):
-            self._skip()
-            return loss
-        for group, params, grads in parts:
-            decay, foreach = group["weight_decay"], group["foreach"]
-            total = add(grads, params, alpha=decay, foreach=foreach) if decay else grads
-            self._update(group, params, total)
-        return loss
 
     @final
     @contextmanager
@@ -121,25 +87,12 @@ class RememberingSGD(CheckedOptimizer):
         check_not_negative(group, self._option)
 
     @abstractmethod
-    def _update(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> None:
-        """Move the gradient points of one group, and remember."""
-
-    @abstractmethod
     def _offset(self, group: Group, state: dict[str, Tensor]) -> Tensor:
         """Return ``x − p`` for a parameter that remembers ``state``."""
 
     @abstractmethod
     def _for_edge(self, group: Group) -> float:
         """Return the value of the option that gives ``group["edge"]``."""
-
-    def _recall(
-        self, name: str, params: list[Tensor], start: list[Tensor] | None = None
-    ) -> list[Tensor]:
-        """Return what is remembered for ``params``; at first that is ``start``, or zeros."""
-        for i, p in enumerate(params):
-            if self.state[p].get(name) is None:
-                self.state[p][name] = torch.zeros_like(p) if start is None else start[i].clone()
-        return [self.state[p][name] for p in params]
 
     def _momentum(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
         """Return ``m ← βm + g``, the gradients themselves without momentum."""
