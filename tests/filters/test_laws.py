@@ -4,6 +4,7 @@ import math
 import pickle
 
 import numpy as np
+from catalogue import CATALOGUE
 from numpy.testing import assert_allclose
 
 from passband import filters
@@ -15,6 +16,13 @@ def grid(filter: Filter) -> np.ndarray:
     ends = [abs(end) for interval in filter.passband() for end in interval]
     reach = 1.5 * max([end for end in ends if math.isfinite(end)], default=1.0)
     return np.concatenate([np.linspace(-reach, reach, 3001), reach * np.geomspace(1e-9, 1e3, 200)])
+
+
+def test_the_catalogue_has_every_filter_that_is_exported() -> None:
+    exported = {value for value in vars(filters).values() if isinstance(value, type)}
+    families = {kind for kind in exported if issubclass(kind, Filter) and kind is not Filter}
+
+    assert families - {type(filter) for filter in CATALOGUE} == set()
 
 
 def test_a_scan_of_the_radius_agrees_with_the_passband(filter: Filter) -> None:

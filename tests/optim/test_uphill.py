@@ -21,8 +21,18 @@ from uphill_problem import (
     unmoved,
 )
 
+from passband import optim
 from passband.errors import SkippedStepWarning
 from passband.optim import SAM, USAM
+from passband.optim._uphill import UphillOptimizer
+
+
+def test_every_optimizer_that_looks_uphill_is_put_through_this() -> None:
+    exported = {value for value in vars(optim).values() if isinstance(value, type)}
+    climbing = {kind for kind in exported if issubclass(kind, UphillOptimizer)}
+
+    assert climbing - {type(Problem(make).optimizer) for make in PASSES} == set()
+
 
 EVERY_PASS = pytest.mark.parametrize(
     ("make", "faulty"), [(make, i) for make, n in PASSES.items() for i in range(n)]

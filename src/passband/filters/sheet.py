@@ -53,10 +53,11 @@ def rows(filter: Any) -> list[tuple[str, str, str]]:
                 ("noise", shown, "variance at 0.1, 0.5 edge for unit gradient noise"),
                 ("mean square", f"{spread:.6g}", f"edge if batch curvature varies by {RATIO:.0%}"),
             ]
+        units = "displacements" if filter.stages else "the last iterates"
         near = [filter.overshoot(part * edge) for part in (0.01, 0.5, 0.99)]
         peaks = ", ".join(f"{o.peak:.3g}" for o in near)
         table += [
-            ("overshoot", peaks, "peak of ‖Mᵏ‖ at 0.01, 0.5, 0.99 edge, in displacements"),
+            ("overshoot", peaks, f"peak of ‖Mᵏ‖ at 0.01, 0.5, 0.99 edge, in {units}"),
             ("settling", f"{filter.settling(edge / 2):g}", "steps to 1/1000 at 0.5 edge"),
         ]
     cost = f"{filter.gradients_per_step:.4g}"
