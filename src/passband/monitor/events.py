@@ -65,12 +65,15 @@ class Watch:
                 f"{probe.sharpness:.4g} against {probe.edge:.4g}{_that_would_hold(probe, filter)}.",
             )
         leaks = filter.leaks if filter is not None else ()
-        leak = any(i.lower <= probe.smallest <= i.upper < 0 for i in leaks)
-        if self._begins("leak", on=leak, off=not leak):
+        low = probe.smallest
+        bar = probe.smallest_error if probe.smallest_error > 0 else 0.0
+        leak = any(i.lower <= low <= i.upper < 0 for i in leaks)
+        clear = all(low + bar < i.lower or low - bar > i.upper for i in leaks if i.upper < 0)
+        if self._begins("leak", on=leak, off=clear):
             yield Event(
                 probe.step,
                 "leak",
-                f"the smallest eigenvalue {probe.smallest:.4g} lies where saddles attract this "
+                f"the smallest eigenvalue {low:.4g} ± {bar:.1g} lies where saddles attract this "
                 "optimizer. A smaller rho, or HessianUSAM, would leave it.",
             )
         near = probe.distance <= _CRITICAL

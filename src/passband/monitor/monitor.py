@@ -75,7 +75,7 @@ class Monitor:
             need it and have it.
         step: Steps done before, where training goes on from a checkpoint.
         seed: Of the probe set.
-        max_matvecs: Most products of a probe.
+        max_matvecs: Most products of a probe; 60, or what a large ``k`` needs, if not given.
         takes: How the loss is called, where the name of its first argument does not say it:
             ``"output, target"`` or ``"model, batch"``.
         count: What a batch counts, ``count(batch)``, where it is not its number of samples.
@@ -130,7 +130,7 @@ class Monitor:
         distributed: bool = False,
         step: int = 0,
         seed: int = 0,
-        max_matvecs: int = 60,
+        max_matvecs: int | None = None,
         takes: Takes = "auto",
         count: Callable[[Any], float] | None = None,
     ) -> None:
@@ -139,7 +139,7 @@ class Monitor:
                 f"`optimizer` must be a torch optimizer instance; got {brief(optimizer)}. "
                 "The order is Monitor(model, loss, data, optimizer)."
             )
-        for name, value in (("k", k), ("max_matvecs", max_matvecs)):
+        for name, value in (("k", k), ("max_matvecs", 60 if max_matvecs is None else max_matvecs)):
             if not isinstance(value, int) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ValueError(f"`{name}` must be a whole number, 1 or more; got {value!r}.")
         if not callable(on_event) and on_event not in {"warn", "stop", "silent"}:
@@ -248,7 +248,8 @@ class Monitor:
             if self._failures >= _PATIENCE:
                 failure += " No more probes in this run."
                 self._prober = None
-            self._happened(Event(self.steps, "failed", failure))
+            if self._failures in {1, _PATIENCE}:  # when it begins, and when it is the end
+                self._happened(Event(self.steps, "failed", failure))
             return None
         self._failures = 0
         probe = dataclasses.replace(probe, seconds=seconds)

@@ -26,6 +26,7 @@ class Probe:
         ratio: Sharpness over edge.
         above: Measured modes that the passband does not admit for sure.
         smallest: Smallest eigenvalue, or NaN where it was not asked for.
+        smallest_error: Its error bar, wide where more may lie below.
         alignment: ``|⟨∇f, v₁⟩| / ‖∇f‖``, the share of the gradient along the sharpest mode.
         batch_sharpness: Mean over batches of ``gᵦᵀ Hᵦ gᵦ / ‖gᵦ‖²``, or NaN.
         mean_square_ratio: Curvature along the sharpest mode over the edge that holds for batches
@@ -37,7 +38,8 @@ class Probe:
         lr: Learning rate of the first group.
         moved_share: Share of the weights that the ascent moves after rounding, or NaN.
         matvecs: Hessian products spent.
-        verified: Whether a second search found that nothing was missed.
+        verified: Whether a second search found that nothing was missed, at either end where the
+            smallest was asked for; the error bars say at which.
         seconds: What the probe took.
         note: What a reader should know, or nothing.
     """
@@ -52,6 +54,7 @@ class Probe:
     ratio: float = math.nan
     above: int = 0
     smallest: float = math.nan
+    smallest_error: float = math.nan
     alignment: float = math.nan
     batch_sharpness: float = math.nan
     mean_square_ratio: float = math.nan

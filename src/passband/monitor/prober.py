@@ -40,7 +40,7 @@ class Prober:
         smallest: Measure the smallest eigenvalue too.
         spheres: Measure the curvature on the spheres of scale-invariant weights too.
         batches: Measure the batch sharpness too, over the batches of the objective.
-        max_matvecs: Most products of a search.
+        max_matvecs: Most products of a search; 60, or twice the least that will do, if None.
         shares: Who measures.
     """
 
@@ -63,12 +63,19 @@ class Prober:
         smallest: bool,
         spheres: bool,
         batches: bool,
-        max_matvecs: int,
+        max_matvecs: int | None,
         shares: Shares,
     ) -> None:
         self.objective, self.optimizer = objective, optimizer
-        self.k, self.rtol, self.max_matvecs = min(k, objective.size), rtol, max_matvecs
+        self.k, self.rtol = min(k, objective.size), rtol
         self.smallest, self.batches = smallest and objective.size > 1, batches
+        least = min((1 + self.smallest) * self.k + 2, objective.size)
+        self.max_matvecs = max(60, 2 * least) if max_matvecs is None else max_matvecs
+        if self.max_matvecs < least:
+            raise ValueError(
+                f"`max_matvecs` must be at least {least} for k={k}"
+                f"{' at both ends' if self.smallest else ''}; got {max_matvecs}."
+            )
         self._shares = shares
         self.spheres = self._spheres() if spheres else ()
         self.filter: Filter | None = None
@@ -103,7 +110,8 @@ class Prober:
         finally:
             hessian.release()
         self.spectrum = dataclasses.replace(spectrum, unfinished=None)  # the next is another H
-        values, errors = spectrum.values[: self.k], spectrum.errors[: self.k]
+        k = len(spectrum.values) // 2 if self.smallest else len(spectrum.values)
+        values, errors = spectrum.values[:k], spectrum.errors[:k]
         direction = gradient if scale is None else gradient * scale.sqrt()
         along, length = float((direction * spectrum.vectors[0]).sum().abs()), _norm(direction)
         self.filter = filter = None if felt is None else felt.filter
@@ -121,7 +129,8 @@ class Prober:
             edge=edge,
             ratio=float(values[0]) / edge if edge else math.nan,
             above=sum(value > edge for value in lower) if filter is not None else 0,
-            smallest=float(spectrum.values[-1]) if self.smallest else math.nan,
+            smallest=float(spectrum.values[k]) if self.smallest else math.nan,
+            smallest_error=float(spectrum.errors[k]) if self.smallest else math.nan,
             alignment=along / length if length else 0.0,
             batch_sharpness=batch.sharpness,
             mean_square_ratio=batch.ratio,
