@@ -1,5 +1,6 @@
 """From a wanted edge back to the option that gives it."""
 
+import inspect
 import math
 import warnings
 from types import SimpleNamespace
@@ -204,3 +205,22 @@ def test_a_place_that_the_search_looks_at_is_returned_as_it_is(place: float) -> 
         return SimpleNamespace(value=value, edge=place / value if value else math.inf)
 
     assert _by_root(made, "rho", 1.0).value == place
+
+
+@pytest.mark.parametrize(
+    "options", [{"weight_decay": 3.0}, {"weight_decay": 30.0, "momentum": 0.9}]
+)
+def test_a_decay_beyond_the_edge_of_lr_one_is_no_obstacle(options: dict[str, float]) -> None:
+    found = design(SGD, edge=20.0, **options)
+
+    assert found.edge == pytest.approx(20.0)
+    assert found.lr > 0
+
+
+def test_where_no_option_gives_an_edge_the_options_are_named() -> None:
+    with pytest.raises(ValueError, match=r"has no edge, whatever `lr` is: it admits ∅.*momentum"):
+        design(SGD, edge=5.0, momentum=1.5)
+    with pytest.raises(ValueError, match=r"whatever `rho` is"):
+        design(USAM, edge=5.0, lr=0.1, momentum=1.5)
+    with pytest.raises(TypeError, match=r"got USAM\(lr=0.1, rho=0.1\)\. Pass `USAM`"):
+        inspect.unwrap(design)(USAM(lr=0.1, rho=0.1), edge=5.0)

@@ -1,5 +1,7 @@
 """What a filter says of itself: data sheet, table, picture, and what has none."""
 
+from inspect import unwrap
+
 import pytest
 
 from passband.filters import (
@@ -109,3 +111,8 @@ def test_a_picture_needs_an_ascending_span() -> None:
 def test_what_has_no_filter_has_a_reason() -> None:
     assert {"normalized SAM", "Lion", "signSGD", "Muon", "line search"} <= set(WITHOUT_FILTER)
     assert all(reason[-1] == "." for reason in WITHOUT_FILTER.values())
+
+
+def test_a_single_filter_is_no_comparison() -> None:
+    with pytest.raises(TypeError, match=r"write `pareto\(\[first, second\]\)`|parameter 'filters'"):
+        unwrap(pareto)(SGD(lr=0.1))

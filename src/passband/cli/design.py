@@ -14,6 +14,7 @@ from passband.errors import FilterWarning
 from passband.filters import SGD, Filter, design, pareto
 from passband.filters.checks import check_positive
 from passband.filters.design import knobs
+from passband.filters.sheet import call
 
 _EXAMPLES = """examples:
   $ passband design usam --edge 20 --lr 0.01 --momentum 0.9     # which rho?
@@ -103,5 +104,5 @@ def side_by_side(kinds: Sequence[type[Filter]], edge: float, options: dict[str, 
             notes.append(f"{kind.__name__}: {error}")
     if not found:
         raise ValueError(" ".join(notes))
-    first = _LEGEND.format(first=type(found[0]).__name__)
+    first = _LEGEND.format(first=call(found[0]))
     return "\n".join([str(pareto(found)), "", first, *(f"not: {note}" for note in notes)])

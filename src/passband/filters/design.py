@@ -109,6 +109,12 @@ def design(family: type[F], *, edge: float, **options: Any) -> F:
     def made(value: float) -> F:
         return family(**options, **{knob: value})
 
+    least = _unit(knob, edge) * 4.0**-_QUARTERINGS if knob == "lr" else 0.0
+    if not (plain := made(least)).edge > 0:
+        raise ValueError(
+            f"{call(plain)} has no edge, whatever `{knob}` is: it admits {plain.passband()}. "
+            "Change the other options; a momentum belongs below 1."
+        )
     result = _in_closed_form(made, knob, edge)
     if result is None or not _reaches(result, edge):
         result = _by_root(made, knob, edge)
@@ -129,8 +135,12 @@ def design(family: type[F], *, edge: float, **options: Any) -> F:
     return result
 
 
-def _knob(family: type[Filter] | str, options: dict[str, Any]) -> str:
+def _knob(family: type[Filter] | Filter | str, options: dict[str, Any]) -> str:
     """Return the option to solve for, after all others are known to be there."""
+    if isinstance(family, Filter):
+        raise TypeError(
+            f"`design` needs a filter class; got {call(family)}. Pass `{type(family).__name__}`."
+        )
     if isinstance(family, str):
         names = {kind.__name__.lower(): kind.__name__ for kind in _KNOBS}
         name = names.get(family.lower(), "USAM")
@@ -177,7 +187,8 @@ def _in_closed_form(made: Callable[[float], F], knob: str, edge: float) -> F | N
     """Return the filter by formula, or None where the page has none."""
     if knob == "lr":
         # where lr is the only length, the edge is inversely proportional to it
-        return made(made(1.0).edge / edge)
+        value = made(1.0).edge / edge
+        return made(value) if value > 0 else None
     plain = made(0.0)
     ratio = plain.edge / edge
     if 1 - _ACCURACY <= ratio < 1:  # the plain edge was asked for, up to rounding
@@ -216,9 +227,14 @@ def _in_closed_form(made: Callable[[float], F], knob: str, edge: float) -> F | N
     return made(value)
 
 
+def _unit(knob: str, edge: float) -> float:
+    """Return the natural size of an option beside an edge."""
+    return {"lr": 2 / edge, "extrapolation": 1.0}.get(knob, 1 / edge)
+
+
 def _by_root(made: Callable[[float], F], knob: str, edge: float) -> F:
     """Return the filter at the first place where the edge falls through the wanted one."""
-    unit = {"lr": 2 / edge, "extrapolation": 1.0}.get(knob, 1 / edge)
+    unit = _unit(knob, edge)
     first = 0.0 if knob != "lr" else unit * 4.0**-_QUARTERINGS
     values = [first, *(unit * 4.0**j for j in range(-_QUARTERINGS + 1, _QUARTERINGS + 1))]
     reached = [made(value).edge for value in values]

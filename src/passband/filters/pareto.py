@@ -105,6 +105,8 @@ def pareto(filters: Sequence[Filter]) -> Pareto:
         >>> [round(offer.noise[1], 2) for offer in pareto([gd, usam, memory]).offers]
         [1.0, 3.18, 0.8]
     """
+    if isinstance(filters, Filter):
+        raise TypeError("`pareto` compares several filters; write `pareto([first, second])`.")
     if not filters:
         raise ValueError("`pareto` needs at least one filter; got none.")
     offers = [_offer(filter, filters[0]) for filter in filters]
