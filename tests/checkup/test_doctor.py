@@ -130,8 +130,8 @@ def test_half_precision_is_measured() -> None:
     [
         (lambda out, y: CROSS_ENTROPY(out, y) * math.nan, "loss", "nan"),
         (lambda out, _: (out * 0).sum().sqrt(), "gradients", "not finite"),
-        (lambda out, _: out.detach().sum(), "step", "a step fails"),
-        (lambda out, _: out, "step", "a step fails"),
+        (lambda out, _: out.detach().sum(), "loss", "it fails on the first batch"),
+        (lambda out, _: out, "loss", "it fails on the first batch"),
     ],
     ids=["nan", "root", "detached", "no scalar"],
 )
@@ -231,3 +231,24 @@ def test_a_sharpness_that_has_no_edge_to_be_held_against_is_told() -> None:
         text = found(model, kind(model.parameters(), lr=1e-3))["sharpness"]
         assert text.startswith("note")
         assert "not held against the edge" in text
+
+
+def test_a_model_that_does_not_fit_its_data_is_one_finding() -> None:
+    model = nn.Linear(7, 3)
+
+    diagnosis = pb.doctor(model, sgd(model), (X, Y), CROSS_ENTROPY)
+
+    assert [finding.about for finding in diagnosis.findings] == ["loss"]
+    assert "shapes cannot be multiplied" in diagnosis.findings[0].what
+
+
+def test_outputs_and_targets_that_broadcast_are_found() -> None:
+    model, y = nn.Linear(4, 1), torch.randn(8)
+    mse = nn.functional.mse_loss
+
+    with pytest.warns(UserWarning, match="target size"):
+        broadcast = found(model, sgd(model), data=(X, y), loss=mse, spectrum=False)
+    fits = found(model, sgd(model), data=(X, y[:, None]), loss=mse, spectrum=False)
+
+    assert "broadcast to (8, 8)" in broadcast["shapes"]
+    assert "shapes" not in fits

@@ -136,3 +136,22 @@ def test_a_file_that_cannot_be_run_shows_its_own_lines(
     assert said in error
     assert name in error
     assert unsaid not in error
+
+
+def test_a_model_that_does_not_fit_its_data_is_told_with_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "subject.py"
+    file.write_text(
+        "import torch\n"
+        "model = torch.nn.Linear(4, 1)\n"
+        "data = (torch.ones(8, 3), torch.ones(8, 1))\n"
+        "loss = torch.nn.functional.mse_loss\n"
+        "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+    )
+
+    assert main(["inspect", str(file)]) == 2
+    shown = capsys.readouterr().err
+    assert "shapes cannot be multiplied" in shown
+    assert "the model on batch 0: torch.float32 of shape (8, 3)" in shown
+    assert "Traceback" not in shown

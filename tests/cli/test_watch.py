@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from passband.cli import main
-from passband.cli.watch import sparkline
+from passband.cli.watch import _silence, sparkline
 
 
 def test_shows_ratio_probes_and_events(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,3 +96,28 @@ def test_a_sparkline_keeps_the_last_value() -> None:
     assert len(sparkline([1.0] * 1000)) <= 60
     assert sparkline([0.0] * 99 + [1.25])[-1] == "█"
     assert sparkline([float("nan"), 1.25]) == " █"
+
+
+def test_a_record_that_does_not_grow_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    file.write_text("")
+    fresh = str(_silence(file))
+    os.utime(file, (0, 0))
+
+    assert fresh == ""
+    assert "no news for" in str(_silence(file))
+
+
+def test_what_cannot_be_watched_or_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "run.jsonl"
+    file.write_text("")
+
+    for arguments, message in (
+        (["watch", str(file), "--seconds", "-1"], "`--seconds` must be positive"),
+        (["report", str(file)], "passband watch"),
+        (["demo", "--quick", "--out", str(file / "x")], "a file is where a folder is wanted"),
+    ):
+        assert main(arguments) == 2
+        assert message in capsys.readouterr().err

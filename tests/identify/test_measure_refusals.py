@@ -56,7 +56,7 @@ class NeedsMatrices(Sign):
         (NeedsMatrices, "only for two-dimensional parameters"),
         (torch.optim.Rprop, "does not shrink with the gradient"),
         (torch.optim.ASGD, "depends on the step count"),
-        (lambda p: torch.optim.LBFGS(p, lr=0.1), "not linear near a minimum"),
+        (lambda p: torch.optim.LBFGS(p, lr=0.1), "its step follows the curvature it meets"),
     ],
     ids=["sign", "SAM", "randomized", "not scalar", "Rprop", "ASGD", "LBFGS"],
 )

@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.testing import assert_close
 from typing_extensions import override
 
+from passband.errors import NonFiniteError
 from passband.operators import Identity, LinearOperator, MatrixOperator
 
 A = MatrixOperator(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
@@ -32,7 +33,6 @@ def test_a_matrix_that_is_symmetric_but_for_rounding_is_symmetric(
     assert MatrixOperator(matrix).symmetric
     assert not MatrixOperator(bent).symmetric
     assert not MatrixOperator(matrix, symmetric=False).symmetric
-    assert not MatrixOperator(torch.full((2, 2), torch.nan)).symmetric
 
 
 def test_knows_what_stays_symmetric() -> None:
@@ -85,3 +85,11 @@ def test_an_operator_without_a_size_says_what_it_lacks() -> None:
     ):
         Unplaced().multiply(torch.ones(3))
     assert not hasattr(Unplaced(), "nonsense")
+
+
+def test_a_matrix_that_is_not_finite_names_the_place() -> None:
+    matrix = torch.eye(3)
+    matrix[1, 2] = torch.nan
+
+    with pytest.raises(NonFiniteError, match=r"it is nan at \(1, 2\)"):
+        MatrixOperator(matrix)

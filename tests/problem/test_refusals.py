@@ -248,26 +248,6 @@ def test_a_choice_from_a_frozen_model_says_so() -> None:
         Objective(linear().requires_grad_(False), mse, (X, Y), parameters=lambda _name, _p: False)
 
 
-def test_a_model_or_loss_that_fails_says_on_what() -> None:
-    model = nn.Linear(2, 1)
-    x, y = torch.ones(3, 2), torch.ones(3, 1)
-
-    with pytest.raises(RuntimeError) as wide:
-        Objective(model, functional.mse_loss, (x.double(), y)).value_and_gradient()
-    with pytest.raises(Exception) as classes:  # noqa: PT011 - torch's own, of whatever kind
-        Objective(model, functional.cross_entropy, (x, y.long()[:, 0] + 5)).value_and_gradient()
-    with pytest.raises(TypeError) as swapped:
-        Objective(model, lambda m, b: m(b[0]).mean(), (x, y)).value_and_gradient()
-
-    assert "torch.float64 of shape (3, 2)" in wide.value.__notes__[0]
-    assert "the weights are torch.float32" in wide.value.__notes__[0]
-    assert (
-        "torch.float32 of shape (3, 1) on cpu, and torch.int64 of shape (3,)"
-        in classes.value.__notes__[0]
-    )
-    assert 'takes="model, batch"' in swapped.value.__notes__[0]
-
-
 @pytest.mark.parametrize(("batch", "left"), [(4, 2), (3, 0)])
 def test_samples_that_a_loader_leaves_out_are_told(batch: int, left: int) -> None:
     loader = DataLoader(TensorDataset(X, Y), batch_size=batch, drop_last=True)
@@ -277,3 +257,10 @@ def test_samples_that_a_loader_leaves_out_are_told(batch: int, left: int) -> Non
     said = [str(w.message) for w in caught if w.category is PassbandWarning]
     assert said == ([] if not left else [said[0]])
     assert not left or said[0].startswith(f"`drop_last=True` leaves {left} samples")
+
+
+def test_where_nothing_can_be_differentiated_is_told_so() -> None:
+    with torch.inference_mode(), pytest.raises(ValueError, match="Measure outside"):
+        Objective(linear(), mse, (X, Y))
+    with pytest.raises(ValueError, match="'weight' is on the meta device"):
+        Objective(nn.Linear(3, 2, device="meta"), mse, (X, Y))

@@ -92,4 +92,4 @@ def test_refuses_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="symmetric"):
         density(MatrixOperator(torch.ones(2, 2).triu()))
     with pytest.raises(NonFiniteError, match="not finite"):
-        density(MatrixOperator(torch.full((2, 2), torch.nan), symmetric=True))
+        density(torch.nan * H)

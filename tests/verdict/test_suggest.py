@@ -128,3 +128,15 @@ def test_a_group_that_does_not_move_does_not_stop_the_others() -> None:
 
     assert found.changes[0].value == pytest.approx(0.04)
     assert "the edge of group 0 alone" in str(found)
+
+
+def test_where_training_goes_on_the_values_are_for_now() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 3))
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    data = torch.randn(16, 3), torch.randint(0, 3, (16,))
+    far = pb.inspect(model, nn.functional.cross_entropy, data, sgd)
+    rest = pb.judge(eigenvalues(MatrixOperator(torch.eye(3))), SGD(lr=0.1), gradient_norm=0.0)
+
+    assert "not what to train with" in str(suggest(sgd, far))
+    assert "not what to train with" not in str(suggest(sgd, rest))

@@ -23,6 +23,9 @@ from passband.problem.explain import brief
 from passband.problem.losses import Takes, takes_model
 from passband.verdict import inspect, suggest
 
+_FATAL = {"loss", "gradients"}
+"""Problems beside which a sharpness says nothing."""
+
 
 @final
 class Call(TypedDict):
@@ -107,17 +110,22 @@ def doctor(
                 "`doctor` needs `loss=` where batches are pairs: doctor(model, optimizer, data, "
                 "loss=loss). Without it the model is called with the batch and computes the loss."
             )
+        compared: list[tuple[Any, Any]] = []
         whole = takes_model(own, call["takes"], data)
 
         def evaluate(which: nn.Module) -> Tensor:
             if whole:
                 return own(which, batch)
             x, y = batch
-            return own(which(x), y)
+            output = which(x)
+            compared.append((output, y))
+            return own(output, y)
 
         look("a step", check_step(model, optimizer, evaluate))
+        look("shapes", _check_shapes(*compared[0]) if compared else iter(()))
         look("filter", _check_filter(optimizer))
-        if spectrum:
+        lost = any(f.severity == "problem" and f.about in _FATAL for f in findings)
+        if spectrum and not lost:
             look("sharpness", _check_sharpness(model, optimizer, data, own, call))
     return Diagnosis.of(findings, checked)
 
@@ -146,6 +154,24 @@ def _first(data: Any) -> tuple[Any, Finding | None]:
         what="there is no batch.",
         remedy="Give a pair of tensors, a list of batches or a DataLoader that is not empty.",
     )
+
+
+def _check_shapes(output: Any, target: Any) -> Iterator[Finding]:
+    """Look for outputs and targets that broadcasting sets against each other, all with all."""
+    if not (isinstance(output, Tensor) and isinstance(target, Tensor)):
+        return
+    try:
+        shape = torch.broadcast_shapes(output.shape, target.shape)
+    except RuntimeError:  # no such loss is meant
+        return
+    if target.is_floating_point() and shape.numel() > max(output.numel(), target.numel()):
+        yield Finding(
+            severity="warning",
+            about="shapes",
+            what=f"outputs of shape {tuple(output.shape)} and targets of {tuple(target.shape)} "
+            f"broadcast to {tuple(shape)}: every output may be compared with every target.",
+            remedy="Give both one shape, `y[:, None]` or `output.squeeze(1)`.",
+        )
 
 
 def _check_filter(optimizer: Optimizer) -> Iterator[Finding]:

@@ -55,7 +55,17 @@ def check_step(
         warnings.simplefilter("always", PassbandWarning)
         try:
             loss = closure().detach()
-            yield from _gradients(twin, stepper, loss)
+        except Exception as error:
+            yield Finding(
+                severity="problem",
+                about="loss",
+                what=f"it fails on the first batch: {type(error).__name__}: "
+                f"{_line(error).rstrip('.')}.",
+                remedy="Run the model and the loss on one batch by hand.",
+            )
+            return
+        yield from _gradients(twin, stepper, loss)
+        try:
             step: Callable[..., Any] = stepper.step
             step(closure)
         except Exception as error:

@@ -102,15 +102,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         return int(importlib.import_module(COMMANDS[name].module).main(rest) or 0)
-    except (ValueError, TypeError, PassbandError, OSError) as error:
-        notes = getattr(error, "__notes__", ())
-        print(f"passband {name}: " + "\n".join([str(error), *notes]), file=sys.stderr)
+    except Exception as error:
+        notes = getattr(error, "__notes__", ())  # what the user's model or loss failed on
+        if not (notes or isinstance(error, ValueError | TypeError | PassbandError | OSError)):
+            raise
+        print(f"passband {name}: " + "\n".join([_words(error), *notes]), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"passband {name}: interrupted", file=sys.stderr)
         return 130
     except SystemExit as stop:  # how argument parsers end: with a status, or after --help
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+
+
+def _words(error: Exception) -> str:
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    way = isinstance(error, FileExistsError | NotADirectoryError)
+    remedy = "; a file is where a folder is wanted. Give another place." if way else "."
+    return f"{str(error.filename)!r}: {(error.strerror or 'failed').lower()}{remedy}"
 
 
 def _help() -> str:

@@ -50,6 +50,11 @@ def report(folder: Path, *, out: Path | None = None) -> int:
     """
     for module in ("plotly", "jinja2", "polars", "safetensors"):
         require(module, extra="demo")
+    if folder.is_file():
+        raise ValueError(
+            f"{str(folder)!r} is a file; a report is drawn from the folder that `passband demo` or "
+            f"`run` wrote. What a `Monitor` wrote is shown by `passband watch {folder}`."
+        )
     console = Console(highlight=False)
     gathered = gather(folder)
     show(gathered, console)

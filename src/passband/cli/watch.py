@@ -15,6 +15,7 @@ from passband.monitor import Event, Probe, newest, read_records
 from passband.monitor.records import FOLDER
 
 _ROWS = 12
+_SILENT = 60.0  # seconds
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str]) -> int:
             follow: Draw again whenever there is more.
             seconds: How often to look.
         """
+        if not seconds > 0:
+            raise ValueError(f"`--seconds` must be positive; got {seconds:g}.")
         file = newest(path) if path.is_dir() else path
         if file is None or not file.is_file():
             raise ValueError(
@@ -63,11 +66,19 @@ def main(arguments: Sequence[str]) -> int:
             try:
                 while True:
                     time.sleep(seconds)
-                    live.update(picture(*read_records(file)))
+                    live.update(Group(picture(*read_records(file)), _silence(file)))
             except KeyboardInterrupt:
                 return 0
 
     return tyro.cli(command, args=list(arguments), prog="passband watch")
+
+
+def _silence(file: Path) -> Text:
+    """Return a word about a record that has not grown for a while."""
+    age = time.time() - file.stat().st_mtime
+    if age < _SILENT:
+        return Text("")
+    return Text(f"no news for {age:.0f} s: probes are far apart, or it has ended. Ctrl-C leaves.")
 
 
 def _print_on(console: Console, file: Path, seconds: float) -> int:

@@ -61,8 +61,6 @@ def filter_of(
     if not -len(groups) <= group < len(groups):
         raise IndexError(f"the optimizer has {len(groups)} parameter groups; got group={group}.")
     name = type(optimizer).__name__
-    if type(optimizer) in _NONE:
-        raise NotAFilterError(f"{name} has no M(λ): {filters.WITHOUT_FILTER[name]}")
     known, options = _known(optimizer), dict(groups[group])
     if options.get("adaptive") or getattr(optimizer, "adaptive", False):
         raise NotAFilterError(
@@ -209,10 +207,6 @@ _KNOWN: dict[type, Read] = {
     optim.ExtrapolatedSGD: _extrapolated,
     optim.SecantSGD: _secant,
 }
-
-_NONE = tuple(
-    getattr(torch.optim, name) for name in ("LBFGS", "Muon") if hasattr(torch.optim, name)
-)
 
 
 def _known(optimizer: torch.optim.Optimizer) -> Read | None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+import torch
 from numpy import ndarray
 from torch.optim import Optimizer
 
 from passband._shapes import Float
 from passband.errors import NotAFilterError
 from passband.filters.measured import Measured
+from passband.filters.without import WITHOUT_FILTER
 from passband.identify.recursion import Recursion, fit
 from passband.identify.replica import Frozen, Replica
 
@@ -24,6 +26,10 @@ _PERIODS = range(1, 11)
 _SAME = 1e-7  # relative: superposition and repetition up to rounding and frozen moments
 _HELD_OUT = 1e-6
 _LIMIT = 1e-5  # relative: two late counters make no difference
+
+_NONE = tuple(
+    getattr(torch.optim, name) for name in ("LBFGS", "Muon") if hasattr(torch.optim, name)
+)
 
 
 @final
@@ -77,6 +83,9 @@ def measure(optimizer: Optimizer, group: int = 0) -> Measured:
         38.0
     """
     subject = _Subject(optimizer, group)
+    if type(optimizer) in _NONE:
+        why = WITHOUT_FILTER[subject.name]
+        raise NotAFilterError(f"{subject.name} has no M(λ): {why}")
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # what a copy complains of is not the user's

@@ -7,6 +7,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from passband._shapes import Float
+from passband.errors import NonFiniteError
 from passband.operators.base import LinearOperator
 
 
@@ -35,6 +36,11 @@ class MatrixOperator(LinearOperator):
             raise ValueError(f"`matrix` must be square; got shape {tuple(matrix.shape)}.")
         if matrix.dtype not in {torch.float32, torch.float64}:
             raise ValueError(f"`matrix` must be float32 or float64; got {matrix.dtype}.")
+        if not bool(torch.isfinite(matrix).all()):
+            row, column = (~torch.isfinite(matrix)).nonzero()[0].tolist()
+            raise NonFiniteError(
+                f"`matrix` must be finite; it is {float(matrix[row, column])} at ({row}, {column})."
+            )
         self._matrix = matrix.detach()
         self._lives(
             len(matrix),

@@ -18,7 +18,8 @@ from passband.problem.snapshot import Runner, Snapshot
 
 T = TypeVar("T")
 
-
+_CALLED_WRONGLY = (TypeError, AttributeError)
+_APART = "The model returns no tensor: write a loss that takes out what it needs."
 _OTHERWISE = (
     "If the loss takes the model and a batch, name its first argument `model` or say "
     '`takes="model, batch"` in an `Objective`.'
@@ -99,7 +100,7 @@ class BatchLoss:
         """Return the loss of the model inside a task."""
         if not self.takes_model:
             return self.of_pair(model)[1]
-        with noted(lambda: f"`loss(model, batch)` of batch {self.number}"):
+        with noted(lambda _: f"`loss(model, batch)` of batch {self.number}"):
             loss = self.function(model, self.batch)
         return scalar(loss, takes="model, batch")
 
@@ -107,10 +108,17 @@ class BatchLoss:
         """Return the model's output on the input of a pair, and its loss."""
         (x, y), theta = self.batch, self.snapshot.theta
         weights = f"the weights are {theta.dtype} on {theta.device}"
-        with noted(lambda: f"the model on batch {self.number}: {described(x)}; {weights}"):
+        with noted(lambda _: f"the model on batch {self.number}: {described(x)}; {weights}"):
             output = model(x)
         pair = "`loss(output, target)`"
-        with noted(lambda: f"{pair}: {described(output)}, and {described(y)}. {_OTHERWISE}"):
+
+        def doing(error: Exception) -> str:
+            both = f"{pair}: {described(output)}, and {described(y)}"
+            if not isinstance(output, Tensor):
+                return f"{both}. {_APART}"
+            return f"{both}. {_OTHERWISE}" if isinstance(error, _CALLED_WRONGLY) else both
+
+        with noted(doing):
             loss = self.function(output, y)
         return output, scalar(loss, takes="output, target")
 

@@ -49,12 +49,12 @@ def explained(doing: str) -> Generator[None]:
 
 
 @contextmanager
-def noted(doing: Callable[[], str]) -> Generator[None]:
+def noted(doing: Callable[[Exception], str]) -> Generator[None]:
     """Add to an exception of the user's model or loss what was going on; it stays what it is."""
     try:
         yield
     except Exception as error:
-        error.add_note(f"while computing {doing()}")
+        error.add_note(f"while computing {doing(error)}")
         raise
 
 

@@ -55,7 +55,7 @@ class Objective:
 
     Raises:
         ValueError: No data, no parameters, half precision, a loss that is no mean, tensors on
-            another device.
+            another device; or inside ``torch.inference_mode()``.
         NonFiniteError: The loss of the first batch is not finite.
         NotDeterministicError: The same batch has two losses.
 
@@ -90,6 +90,11 @@ class Objective:
         count: Callable[[Any], float] | None = None,
         seed: int = 0,
     ) -> None:
+        if torch.is_inference_mode_enabled():
+            raise ValueError(
+                "inside `torch.inference_mode()` nothing can be differentiated. Measure outside "
+                "of it; `torch.no_grad()` does no harm."
+            )
         self.model = original(model)
         chosen = choose(self.model, parameters)
         self.names = tuple(chosen)

@@ -77,6 +77,11 @@ def _check(chosen: dict[str, nn.Parameter], *, sharded: bool) -> None:
     for name, p in chosen.items():
         if isinstance(p, nn.parameter.UninitializedParameter):
             raise ValueError(f"parameter {name!r} has no shape yet. Run the lazy model once first.")
+        if p.device.type == "meta":
+            raise ValueError(
+                f"parameter {name!r} is on the meta device and has no numbers. Use "
+                "`model.to_empty(device=...)` and load weights."
+            )
         if hasattr(p, "to_local") and not sharded:
             raise ValueError(
                 f"parameter {name!r} is spread over processes, but not by `fully_shard`, whose "

@@ -17,7 +17,7 @@ from passband.spectra.results import Spectrum, Which
 from passband.spectra.ritz import Side
 from passband.spectra.search import Search
 from passband.spectra.start import first_direction, symmetric_operator
-from passband.spectra.whole import is_affordable, written_out
+from passband.spectra.whole import WRITTEN, is_affordable, written_out
 
 _KEPT_BYTES = 2**31
 
@@ -125,12 +125,13 @@ def eigenvalues(
     seconds = time.perf_counter() - began
     spectrum = whole or _answer(search, which, verified, evidence, seconds=seconds)
     spectrum = dataclasses.replace(spectrum, seconds=seconds, curvature=H.curvature)
-    if message := _doubt(search, spectrum, rtol=rtol, finest=finest):
+    written = whole is not None
+    if message := _doubt(search, spectrum, rtol=rtol, finest=finest, written=written):
         warnings.warn(f"eigenvalues: {message}", UnconvergedWarning, stacklevel=2)
     return spectrum
 
 
-def _doubt(search: Search, spectrum: Spectrum, *, rtol: float, finest: float) -> str:
+def _doubt(search: Search, spectrum: Spectrum, *, rtol: float, finest: float, written: bool) -> str:
     """Return what its user should know of a spectrum, if anything."""
     kind = search.space.basis.dtype
     if rtol < finest / 2:
@@ -144,6 +145,13 @@ def _doubt(search: Search, spectrum: Spectrum, *, rtol: float, finest: float) ->
         "A second search left open what else lies there. Ask for more values (`k`), which widens "
         "both searches; the errors hold until then."
     )
+    if written:
+        remedy = f"The whole matrix was written out, so this is the rounding of {kind}."
+    elif search.size <= WRITTEN:
+        remedy = (
+            f"`max_matvecs={search.matvecs + search.size}` would write the whole matrix out and "
+            "settle it."
+        )
     if search.stopped:
         remedy = "Raise what limits it, or give this spectrum as `start` to go on."
     worst = float((spectrum.errors / spectrum.values.abs()).max())

@@ -7,12 +7,13 @@ from passband.spectra.results import Spectrum
 from passband.spectra.ritz import Pairs, Side
 from passband.spectra.search import Search
 
-_LARGEST = 256  # entries; above, what is left open is told instead
+WRITTEN = 256
+"""Entries up to which a matrix is written out; above, what is left open is told instead."""
 
 
 def is_affordable(search: Search) -> bool:
     """Whether the budget of a search that has ended holds a product for every column."""
-    return search.size <= min(_LARGEST, search.left)
+    return search.size <= min(WRITTEN, search.left)
 
 
 def written_out(search: Search, answer: Spectrum) -> Spectrum:

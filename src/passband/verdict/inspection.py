@@ -15,6 +15,7 @@ from passband.problem.explain import brief
 from passband.problem.finite import all_finite
 from passband.problem.losses import Takes
 from passband.spectra import Spectrum, eigenvalues
+from passband.spectra.whole import WRITTEN
 from passband.verdict.groups import Felt, Plan, climbed, decayed, plan
 from passband.verdict.judge import Verdict, judge
 
@@ -149,11 +150,14 @@ def _doubt(spectrum: Spectrum, rtol: float) -> str:
     """Return which eigenvalues are less certain than was asked, and whether that matters."""
     k = len(spectrum.values) // 2 if spectrum.which == "both" else len(spectrum.values)
     if bool(spectrum.converged[:k].all()):
-        worst = float(spectrum.errors[k:].max())
+        worst, size = float(spectrum.errors[k:].max()), spectrum.vectors.shape[1]
+        remedy = "a larger `k` may narrow their bars"
+        if size <= WRITTEN:
+            enough = spectrum.matvecs + size
+            remedy = f"`passband.eigenvalues` with `max_matvecs={enough}` writes the matrix out"
         return (
             f"the smallest eigenvalues are known to {worst:.1g} only, which matters for saddles "
-            "and not for the ratio: they crowd there. `passband.eigenvalues` with a larger "
-            "`max_matvecs` narrows their bars"
+            f"and not for the ratio: they crowd there. {remedy[0].upper()}{remedy[1:]}"
         )
     return (
         f"the largest eigenvalues are less certain than rtol={rtol:g} asks; their errors say how "

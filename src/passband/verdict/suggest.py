@@ -139,6 +139,12 @@ def suggest(
             "values are what this minimum tolerates now, not what to train with"
         )
         notes = (note,)
+    if isinstance(spectrum, Verdict) and _far(spectrum):
+        moving = (
+            "this point is no minimum: training goes on from here and meets another sharpness, so "
+            "the values say what holds here and now, not what to train with"
+        )
+        notes = (*notes, moving)
     known = knobs(type(filter))
     groups = optimizer.param_groups if isinstance(optimizer, Optimizer) and known else []
     groups_differ = isinstance(optimizer, Optimizer) and known and _differ(optimizer, gradient_norm)
@@ -172,6 +178,11 @@ def suggest(
         changes=changes,
         notes=notes + more,
     )
+
+
+def _far(verdict: Verdict) -> bool:
+    """Whether training leaves this place anyway: no critical point is near, or a saddle's."""
+    return verdict.applies is False or any(mode.state == "escaping" for mode in verdict.modes)
 
 
 def _sharpness(spectrum: Any) -> tuple[float, float]:
