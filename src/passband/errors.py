@@ -10,9 +10,11 @@
     └── MissingExtraError      an optional dependency is not installed
 
     PassbandWarning
-    ├── UnconvergedWarning     a result is usable, but less certain than was asked
-    ├── SkippedStepWarning     an optimizer step was skipped, the weights are as before
-    └── FilterWarning          a filter lets something through that it probably should not
+    ├── UnconvergedWarning       a result is usable, but less certain than was asked
+    ├── SkippedStepWarning       an optimizer step was skipped, the weights are as before
+    ├── MonitorWarning           something that the monitor saw in training
+    ├── LostPerturbationWarning  an ascent is so small that rounding takes most of it away
+    └── FilterWarning            a filter lets something through that it probably should not
 
 Wrong arguments raise the built-in `ValueError` and `TypeError`.
 """
@@ -74,6 +76,16 @@ class LostPerturbationWarning(PassbandWarning):
 
 class FilterWarning(PassbandWarning):
     """A filter lets something through that it probably should not."""
+
+
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of what an error says; nothing where it says nothing.
+
+    Example:
+        >>> first_line(ValueError("what must hold.\nWhat came.")), first_line(MemoryError())
+        ('what must hold.', '')
+    """
+    return next(iter(str(error).splitlines()), "")
 
 
 def require(module: str, *, extra: str) -> None:
