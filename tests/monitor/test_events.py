@@ -46,6 +46,14 @@ def test_an_event_names_the_rate_that_would_hold() -> None:
     assert "40 against 20" in past.message
 
 
+def test_a_wide_error_bar_is_named_where_no_mode_is_past_the_edge_for_sure() -> None:
+    (_, sure) = Watch().events(probe_at(0, 2.0, above=3), None)
+    (_, wide) = Watch().events(probe_at(0, 2.0, above=0, error=30.0), None)
+
+    assert "past the edge in 3 of the measured modes, sharpness 40" in sure.message
+    assert "past the edge (its error bar reaches below the edge), sharpness 40" in wide.message
+
+
 def test_saddle_leaks_rounding_and_forbidden_rest_are_told() -> None:
     leaky = pb.filters.USAM(lr=0.1, rho=0.1)  # admits [-20, -10] too
     rest = probe_at(0, 0.5, smallest=-12.0, moved_share=0.2)
@@ -105,11 +113,48 @@ def test_out_of_memory_falls_back_to_smaller_batches() -> None:
     probe = monitor.step()
 
     assert probe is not None
+    assert {event.kind for event in monitor.events} == {"shrunk"}
     assert [event.message for event in monitor.events] == [
         "out of memory; now in batches of 10.",
         "out of memory; now in batches of 5.",
     ]
     assert probe.loss == pytest.approx(float(MSE(model(X), Y).detach()))
+
+
+def test_a_budget_whose_first_gradient_fails_does_not_end_training() -> None:
+    model, x = network(), X.clone()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x[15] = math.nan  # the first batch, which is looked at beforehand, has none
+
+    with quiet(model, MSE, [(x[:10], Y[:10]), (x[10:], Y[10:])], optimizer) as monitor:
+        monitor.step()
+
+    assert [event.kind for event in monitor.events] == ["failed"]
+    assert "NonFiniteError" in monitor.events[0].message
+    assert monitor.schedule.expected == 0
+
+
+def test_a_budget_whose_first_gradient_needs_too_much_memory_takes_smaller_batches() -> None:
+    def greedy(out: Tensor, y: Tensor) -> Tensor:
+        if len(out) > 6 and armed:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return MSE(out, y)
+
+    armed = False
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    monitor = quiet(model, greedy, (X, Y), optimizer, budget=1e-6)
+    armed = True
+
+    with monitor:
+        pass
+
+    assert [event.message for event in monitor.events] == [
+        "out of memory; now in batches of 10.",
+        "out of memory; now in batches of 5.",
+    ]
+    assert monitor.schedule.expected > 0
+    assert monitor.probes == []
 
 
 def test_trackers_get_numbers_that_exist() -> None:

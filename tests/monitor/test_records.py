@@ -1,7 +1,6 @@
 """Records of a monitor: read back, continued, killed, on a full disk."""
 
 import json
-import math
 import os
 import signal
 import subprocess
@@ -34,7 +33,7 @@ def test_a_record_is_read_back_and_goes_on_without_gaps_or_duplicates(tmp_path: 
         file.write('{"step": 9, "los')  # cut off by a crash
 
     assert [p.step for p in read_records(path)[0]] == [0, 2, 4, 6, 8]
-    assert read_records(path)[0] == first or math.isnan(first[0].smallest)
+    assert str(read_records(path)[0]) == str(first)  # as text: NaN does not equal itself
 
     # the training goes on from a checkpoint of step 4
     with quiet(model, MSE, (X, Y), optimizer, every=2, log=path, step=4) as monitor:
@@ -52,6 +51,25 @@ def test_a_record_is_read_back_and_goes_on_without_gaps_or_duplicates(tmp_path: 
         8,
         10,
     ]
+
+
+def test_a_run_that_begins_again_moves_the_record_of_the_one_before_aside(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    steps: list[int] = []
+    for extra in range(3):
+        with quiet(model, MSE, (X, Y), optimizer, every=1, log=path) as monitor:
+            for _ in range(extra):
+                monitor.step()
+        assert monitor.file == path
+        steps.append(len(monitor.probes))
+
+    kept = [path.with_name("r.1.jsonl"), path.with_name("r.2.jsonl"), path]
+
+    assert [len(read_records(file)[0]) for file in kept] == steps == [1, 2, 3]
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    assert newest(tmp_path) == path
 
 
 def test_a_monitor_that_cannot_begin_leaves_an_earlier_record(tmp_path: Path) -> None:
@@ -137,19 +155,41 @@ def test_a_kill_loses_at_most_the_last_probe(tmp_path: Path) -> None:
     assert steps[-1] >= last - 1
 
 
-def test_a_full_disk_does_not_end_training() -> None:
-    class Full:
-        def write(self, record: Any) -> None:  # noqa: ARG002
-            raise OSError(28, "No space left on device")
+class Broken:
+    """A log that fails where it is told to."""
 
-        def close(self) -> None: ...
+    def __init__(self, *, writing: Exception | None = None, closing: Exception | None = None):
+        self.writing, self.closing, self.closed = writing, closing, 0
 
+    def write(self, record: Any) -> None:
+        del record
+        if self.writing is not None:
+            raise self.writing
+
+    def close(self) -> None:
+        self.closed += 1
+        if self.closing is not None:
+            raise self.closing
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [
+        (Broken(writing=OSError(28, "No space left on device")), "No space left"),
+        (Broken(writing=RuntimeError("network down")), "stops writing: network down"),
+        (Broken(writing=KeyError(), closing=RuntimeError()), "stops writing: KeyError"),
+        (Broken(closing=RuntimeError("network down")), "could not be closed: network down"),
+    ],
+)
+def test_a_log_that_fails_is_closed_and_does_not_end_training(log: Broken, message: str) -> None:
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with (
-        pytest.warns(MonitorWarning, match="No space left"),
-        Monitor(model, MSE, (X, Y), optimizer, every=1, log=Full()) as monitor,
+        pytest.warns(MonitorWarning, match=message) as caught,
+        Monitor(model, MSE, (X, Y), optimizer, every=1, log=log) as monitor,
     ):
         monitor.step()
 
     assert len(monitor.probes) == 2
+    assert log.closed == 1
+    assert len(caught) == 1

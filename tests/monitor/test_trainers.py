@@ -51,6 +51,19 @@ def test_in_lightning(tmp_path: Path) -> None:
     assert [p.step for p in read_records(tmp_path / "m.jsonl")[0]] == [0, 2, 4, 6, 8]
 
 
+def test_an_exception_in_lightning_closes_the_log(tmp_path: Path) -> None:
+    pytest.importorskip("lightning")
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    monitor = quiet(model, MSE, (X, Y), optimizer, every=1, log=tmp_path / "m.jsonl")
+    callback = lightning_callback(monitor)
+
+    callback.on_exception(None, None, RuntimeError("the loss is no number"))
+    monitor.look()
+
+    assert read_records(tmp_path / "m.jsonl")[0] == []  # nothing is written to what is closed
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_in_hugging_face(tmp_path: Path) -> None:

@@ -40,11 +40,18 @@ def lightning_callback(monitor: Monitor) -> Any:
             del trainer, module
             monitor.close()
 
+        def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
+            del trainer, module, exception
+            monitor.close()
+
     return Watching()
 
 
 def hugging_face_callback(monitor: Monitor) -> Any:
     """Return a callback for Hugging Face's ``Trainer``; ``"stop"`` events end the training.
+
+    That trainer tells its callbacks of no error. ``with monitor: trainer.train()`` closes the log
+    also where training raises.
 
     Raises:
         MissingExtraError: transformers is not installed.

@@ -10,7 +10,7 @@ from passband.filters.design import knobs
 from passband.monitor.probe import Probe
 from passband.verdict import suggest
 
-Kind = Literal["edge", "past", "leak", "outside", "rounding", "failed"]
+Kind = Literal["edge", "past", "leak", "outside", "rounding", "shrunk", "failed"]
 
 ENTERS, LEAVES = 0.97, 0.9
 """Ratios at which training enters the edge of stability, and leaves it again."""
@@ -29,9 +29,9 @@ class Event:
     Attributes:
         step: When.
         kind: ``"edge"``: the sharpness came to the edge; ``"past"``: it is beyond; ``"leak"``: a
-            saddle attracts; ``"outside"``: training stands still where the filter forbids it, or
-            far from a critical point; ``"rounding"``: the ascent is rounded away; ``"failed"``: a
-            probe failed.
+            saddle attracts; ``"outside"``: training stands still at a point that the filter does
+            not admit; ``"rounding"``: the ascent is rounded away; ``"shrunk"``: out of memory,
+            the probe goes on in smaller batches; ``"failed"``: a probe failed.
         message: A sentence with the numbers and what to do.
     """
 
@@ -58,10 +58,12 @@ class Watch:
                 f"the edge {probe.edge:.4g}.",
             )
         if self._begins("past", on=ratio > PAST, off=ratio < 1):
+            modes = f"in {probe.above} of the measured modes"
+            where = modes if probe.above else "(its error bar reaches below the edge)"
             yield Event(
                 probe.step,
                 "past",
-                f"past the edge in {probe.above} of the measured modes, sharpness "
+                f"past the edge {where}, sharpness "
                 f"{probe.sharpness:.4g} against {probe.edge:.4g}{_that_would_hold(probe, filter)}.",
             )
         leaks = filter.leaks if filter is not None else ()

@@ -1,14 +1,18 @@
 """A prober whose batches shrink until they fit into memory."""
 
+import time
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, TypeVar, final
 
+from passband.errors import first_line
 from passband.filters import Filter
 from passband.monitor.probe import Probe
 from passband.monitor.probe_set import is_pair, out_of_memory, plain
 from passband.monitor.prober import Prober
 from passband.monitor.shares import Shares
 from passband.problem import Objective
+
+T = TypeVar("T")
 
 _GRADIENTS = 75  # that a first probe is worth: about 25 products of 3 each
 
@@ -45,32 +49,39 @@ class FittingProber:
         """The filter of the optimizer at the last probe."""
         return self._prober.filter
 
-    def gradients(self) -> int:
-        """Evaluate one gradient; return how many of them a first probe is worth."""
-        with plain():
-            self._prober.objective.value_and_gradient()
-        return _GRADIENTS
+    def first(self) -> tuple[float | None, str]:
+        """Return the seconds that a first probe will take, or why that is not known.
+
+        Costs one gradient.
+        """
+
+        def seconds(prober: Prober) -> float:
+            began = time.perf_counter()
+            prober.objective.value_and_gradient()
+            return _GRADIENTS * (time.perf_counter() - began)
+
+        return self._fitted(seconds)
 
     def look(self, step: int) -> tuple[Probe | None, str]:
         """Return a probe, or why there is none."""
-        with plain():
-            return self._look(step)
+        return self._fitted(lambda prober: prober.look(step))
 
-    def _look(self, step: int) -> tuple[Probe | None, str]:
+    def _fitted(self, measure: Callable[[Prober], T]) -> tuple[T | None, str]:
+        """Return what is measured in batches that fit into memory, or why there is nothing."""
         while True:
-            probe, error = None, None
+            found, error = None, None
             try:
-                probe = self._prober.look(step)
+                with plain():
+                    found = measure(self._prober)
             except Exception as failed:
                 error = failed
             errors = [e for e in self._shares.agreed(error) if e is not None]
-            if probe is not None and not errors:
-                return probe, ""
+            if found is not None and not errors:
+                return found, ""
             worst = next(filter(out_of_memory, errors), error or errors[0])
             smaller = self._smaller() if out_of_memory(worst) else None
             if not any(self._shares.gathered(lambda now=smaller: now is not None)):
-                line = (str(worst).splitlines() or [""])[0]
-                return None, f"the probe failed: {type(worst).__name__}: {line}"
+                return None, f"the probe failed: {type(worst).__name__}: {first_line(worst)}"
             previous, self._batch = self._prober, smaller or self._batch
             self._prober = self._made()
             self._prober.goes_on_from(previous)

@@ -16,6 +16,7 @@ from passband.errors import MonitorWarning
 from passband.filters import Filter
 from passband.monitor.events import Event, Watch
 from passband.monitor.fitting import FittingProber
+from passband.monitor.guarded import Guarded
 from passband.monitor.logs import Log
 from passband.monitor.probe import Probe
 from passband.monitor.probe_set import probe_set
@@ -68,8 +69,11 @@ class Monitor:
             effective learning rates: what counts in normalized networks.
         rtol: Relative accuracy of the eigenvalues.
         log: A path, for a file of one JSON object a line, a new one in ``runs/monitor`` if not
-            given; or anything with ``write(record)`` and ``close()``; or None, for nothing.
-        on_event: ``"warn"``; ``"stop"``, which sets ``should_stop``; ``"silent"``; or a function.
+            given; what an earlier run wrote there is moved aside (``r.1.jsonl``), unless ``step``
+            goes on from it. Or anything with ``write(record)`` and ``close()``; one that fails is
+            closed, with a warning. Or None, for nothing.
+        on_event: ``"warn"``; ``"stop"``, which sets ``should_stop`` at ``past``, ``leak`` and
+            ``outside``; ``"silent"``; or a function.
         distributed: ``data`` is this process's share of the probe set, of any size, and all
             processes measure together, with the same options. Models sharded by ``fully_shard``
             need it and have it.
@@ -160,8 +164,7 @@ class Monitor:
         self._shares = Shares(started and (distributed or is_fully_sharded(model)))
         self._on_event, self._watch = on_event, Watch()
         self._first = not started or dist.get_rank() == 0
-        self._log: Log | None = None
-        self._closed: Path | None = None
+        self._log = Guarded()
         self.probes: list[Probe] = []
         self.events: list[Event] = []
         self.steps, self.should_stop = step, False
@@ -191,17 +194,19 @@ class Monitor:
                 chosen,
                 batch=batch,
                 shares=self._shares,
-                say=lambda text: self._happened(Event(self.steps, "failed", text)),
+                say=lambda text: self._happened(Event(self.steps, "shrunk", text)),
             )
+        self._ahead = False  # whether the record has a probe of this step already
         if self._first:  # only now: what cannot be measured must not touch an earlier record
-            self._log = opened(log, step=step) if isinstance(log, Path | str) else log
+            to = opened(log, step=step) if isinstance(log, Path | str) else log
+            self._log = Guarded(to)
             for event in self.events:
-                self._write(event)
-        self._ahead = step > 0 and isinstance(self._log, RecordFile) and self._log.last == step
+                self._log.write(event)
+            self._ahead = step > 0 and isinstance(to, RecordFile) and to.last == step
 
     def __enter__(self) -> "Monitor":
         """Look once before the first step, unless a budget must be earned first."""
-        if self.schedule.budget is not None:
+        if self.schedule.budget is not None and not self.schedule.expected:
             self._expect()
         if self._due() and not self._shares.first(self._ahead):
             self.look()
@@ -233,7 +238,7 @@ class Monitor:
     @property
     def file(self) -> Path | None:
         """The file that records go to, if there is one by now."""
-        return getattr(self._log, "path", self._closed)
+        return self._log.path
 
     def look(self) -> Probe | None:
         """Look now, whatever the schedule says; None where it failed."""
@@ -244,27 +249,19 @@ class Monitor:
         seconds = time.perf_counter() - began
         self.schedule.done(self.steps, seconds)
         if probe is None:
-            self._failures += 1
-            if self._failures >= _PATIENCE:
-                failure += " No more probes in this run."
-                self._prober = None
-            if self._failures in {1, _PATIENCE}:  # when it begins, and when it is the end
-                self._happened(Event(self.steps, "failed", failure))
+            self._failed(failure)
             return None
         self._failures = 0
         probe = dataclasses.replace(probe, seconds=seconds)
         self.probes.append(probe)
-        self._write(probe)
+        self._log.write(probe)
         for event in self._watch.events(probe, self._filter()):
             self._happened(event)
         return probe
 
     def close(self) -> None:
         """Finish the record."""
-        if self._log is not None:
-            self._closed = self.file
-            self._log.close()
-            self._log = None
+        self._log.close()
 
     def _filter(self) -> Filter | None:
         return None if self._prober is None else self._prober.filter
@@ -274,26 +271,27 @@ class Monitor:
         if self._prober is None:
             return
         began = time.perf_counter()
-        gradients = self._prober.gradients()
-        seconds = time.perf_counter() - began
-        self.schedule.spent += seconds
-        self.schedule.expected = gradients * seconds
+        seconds, failure = self._prober.first()
+        self.schedule.spent += time.perf_counter() - began
+        self.schedule.expected = seconds or 0.0
+        if seconds is None:
+            self._failed(failure)
+
+    def _failed(self, why: str) -> None:
+        """Take note of what could not be measured, and give up after some in a row."""
+        self._failures += 1
+        if self._failures >= _PATIENCE:
+            why += " No more probes in this run."
+            self._prober = None
+        if self._failures in {1, _PATIENCE}:  # when it begins, and when it is the end
+            self._happened(Event(self.steps, "failed", why))
 
     def _happened(self, event: Event) -> None:
         self.events.append(event)
-        self._write(event)
+        self._log.write(event)
         if callable(self._on_event):
             self._on_event(event)
         elif self._on_event == "stop":
             self.should_stop = self.should_stop or event.kind in {"past", "leak", "outside"}
         elif self._on_event == "warn" and self._first:
             warnings.warn(f"step {event.step}: {event.message}", MonitorWarning, stacklevel=4)
-
-    def _write(self, record: Probe | Event) -> None:
-        if self._log is None:
-            return
-        try:
-            self._log.write(record)
-        except OSError as error:  # a full disk must not end the training
-            self._closed, self._log = self.file, None
-            warnings.warn(f"the monitor stops writing: {error}", MonitorWarning, stacklevel=4)

@@ -24,7 +24,7 @@ class Probe:
         error: Its error bar.
         edge: Edge of the optimizer as it was then; NaN without a filter.
         ratio: Sharpness over edge.
-        above: Measured modes that the passband does not admit for sure.
+        above: Measured modes above the edge by more than their error bar.
         smallest: Smallest eigenvalue, or NaN where it was not asked for.
         smallest_error: Its error bar, wide where more may lie below.
         alignment: ``|⟨∇f, v₁⟩| / ‖∇f‖``, the share of the gradient along the sharpest mode.

@@ -61,7 +61,9 @@ class RecordFile:
 
     Args:
         path: The file; its folder is made.
-        step: Where training goes on; what an earlier run wrote of later steps is dropped.
+        step: Where training goes on; what an earlier run wrote of later steps is dropped. At 0
+            training begins: a file of an earlier run is moved aside, ``r.jsonl`` to ``r.1.jsonl``
+            or the next number that is free, so that nothing of it is lost.
     """
 
     path: Path
@@ -70,19 +72,14 @@ class RecordFile:
     def __init__(self, path: Path | str, *, step: int = 0) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        kept = [e for e in _entries(self.path) if e.get("step", 0) <= step] if self._old() else []
-        if step == 0:
-            kept = []
-        whole = "".join(_line(entry) for entry in kept)
-        if self._old() and self.path.read_text(encoding="utf-8", errors="replace") != whole:
-            temporary = self.path.with_name(f".{self.path.name}.tmp")
-            temporary.write_text(whole, encoding="utf-8")
-            temporary.replace(self.path)
+        old = self.path.is_file() and self.path.stat().st_size > 0
+        kept = [e for e in _entries(self.path) if e.get("step", 0) <= step] if old and step else []
+        if old and not step:
+            _set_aside(self.path)
+        elif old:
+            _rewrite(self.path, "".join(_line(entry) for entry in kept))
         self.last = max((int(e["step"]) for e in kept if "kind" not in e), default=None)
         self._file = self.path.open("a", encoding="utf-8")
-
-    def _old(self) -> bool:
-        return self.path.exists()
 
     def write(self, record: Probe | Event) -> None:
         """Append one record and wait until it is on disk."""
@@ -139,6 +136,27 @@ def newest(folder: Path | str = FOLDER) -> Path | None:
     """Return the record in a folder that was written to last."""
     files = Path(folder).glob("*.jsonl")
     return max(files, key=lambda file: file.stat().st_mtime, default=None)
+
+
+def _set_aside(path: Path) -> None:
+    """Move a file to the first name beside it that is free: ``r.jsonl`` to ``r.1.jsonl``."""
+    for n in itertools.count(1):
+        aside = path.with_name(f"{path.stem}.{n}{path.suffix}")
+        try:
+            aside.touch(exist_ok=False)  # the name is ours from here on, whoever else looks for one
+        except FileExistsError:
+            continue
+        path.replace(aside)
+        return
+
+
+def _rewrite(path: Path, text: str) -> None:
+    """Write a file anew, whole or not at all, unless it is the same already."""
+    if path.read_text(encoding="utf-8", errors="replace") == text:
+        return
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 def _line(entry: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from passband._shapes import Float
+from passband.errors import first_line
 from passband.operators import Distributed, Hessian, LinearOperator
 from passband.operators.distributed import gathered, settled
 from passband.problem import Objective
@@ -75,7 +76,7 @@ class Shares:
 
 def _plain(error: Exception) -> Exception:
     """Return an error that can be sent."""
-    line = (str(error).splitlines() or [""])[0]
+    line = first_line(error)
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return MemoryError(line)
     return RuntimeError(f"{type(error).__name__}: {line}")
