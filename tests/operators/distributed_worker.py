@@ -82,12 +82,18 @@ def found_by(what: str, rank: int) -> dict[str, Any]:
         if what == "sharded":
             return sharded(rank)
         mine = pb.Objective(model, loss, (x[share(rank)], y[share(rank)]))
-        operator = Distributed(pb.Hessian(mine))
+        operator = Distributed(
+            pb.Hessian(mine), samples=-1.0 if what == "samples" and rank else None
+        )
         if what == "same":
             found["hessian"] = measured(operator)
             found["gauss-newton"] = measured(Distributed(pb.GaussNewton(mine)))
         elif what == "vectors":
             operator.multiply(torch.full((operator.size,), 1.0 + rank, dtype=operator.dtype))
+        elif what == "centered":  # two orders of summation: the sum is small, its rounding is not
+            v = torch.randn(operator.size, dtype=torch.float64)
+            v -= v.mean()
+            operator.multiply(v * (1 + 1e-7 * torch.randn(len(v)) * rank))
         elif what == "killed" and rank:
             os._exit(9)
         else:
@@ -102,7 +108,7 @@ def main() -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", timeout=dt.timedelta(seconds=60))
     found: dict[str, dict[str, Any]] = {}
-    for what in ("same", "sharded", "models", "vectors", "nan", "killed"):
+    for what in ("same", "sharded", "models", "vectors", "centered", "samples", "nan", "killed"):
         if what == "killed":  # after it there is nobody to talk to
             torch.save(found, f"{out}.{rank}")
         found[what] = found_by(what, rank)

@@ -105,11 +105,16 @@ def test_a_sharded_model_has_the_spectrum_of_the_whole_one(on_two: Any) -> None:
         assert found["after"] == pytest.approx(objective.value(), rel=1e-9)
 
 
+def test_vectors_that_differ_by_rounding_are_the_same(on_two: Any) -> None:
+    assert [found["centered"] for found in on_two] == [{}, {}]
+
+
 @pytest.mark.parametrize(
     ("what", "first", "second"),
     [
         ("models", "differ", "differ"),
         ("vectors", "different vectors", "different vectors"),
+        ("samples", "1 other process(es) failed", "`samples` must be positive; got -1.0"),
         ("nan", "", "nan"),
         ("killed", "", None),
     ],

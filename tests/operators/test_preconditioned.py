@@ -94,3 +94,13 @@ def test_refuses_optimizers_it_cannot_read() -> None:
     frozen.step()
     with pytest.raises(ValueError, match="divides by zero"):
         PreconditionedHessian(objective, frozen)
+
+
+def test_groups_are_not_weighed_against_one_that_stands_still() -> None:
+    objective = problem()
+    first, *rest = objective.model.parameters()
+    adam = Adam([{"params": [first], "lr": 0.0}, {"params": rest}], lr=0.1)
+    step(objective, adam)
+
+    with pytest.raises(ValueError, match="first parameter group has lr=0"):
+        PreconditionedHessian(objective, adam)

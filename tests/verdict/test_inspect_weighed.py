@@ -169,6 +169,29 @@ def test_the_usual_groups_of_a_transformer_are_judged_at_the_largest_decay() -> 
     assert f"{filters.AdamW(lr=1e-2, weight_decay=0).edge:.6g}" in str(verdict)
 
 
+def test_decay_beside_the_preconditioner_is_no_curvature_however_it_was_asked_for() -> None:
+    """AdamW, and Adam with its option, in groups that have no common filter."""
+    ratios: list[float] = []
+    for kind, option in (
+        (torch.optim.AdamW, {}),
+        (torch.optim.Adam, {"decoupled_weight_decay": True}),
+    ):
+        model, data = problem()
+        groups = [
+            {"params": list(layer.parameters()), "betas": (beta, 0.9)}
+            for layer, beta in ((model[0], 0.9), (model[2], 0.5))  # pyright: ignore[reportIndexIssue]
+        ]
+        adam = kind(groups, lr=1e-3, weight_decay=5.0, **option)
+        stepped(adam, model, data)
+        monitor = pb.Monitor(model, mse, data, adam, every=1, log=None, on_event="silent")
+        probe = monitor.look()
+        assert probe is not None
+        plain = pb.eigenvalues(pb.PreconditionedHessian(pb.Objective(model, mse, data), adam), k=1)
+        ratios.append(probe.sharpness / float(plain.values[0]))
+
+    assert ratios == pytest.approx([1.0, 1.0], rel=1e-2)
+
+
 def test_a_bias_before_a_normalization_is_named() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 2))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from passband.errors import NotAFilterError, UnconvergedWarning
 from passband.filters import Filter
@@ -18,7 +18,7 @@ from passband.operators import Hessian, LinearOperator
 from passband.operators.preconditioned import is_adaptive, preconditioner
 from passband.problem import Objective
 from passband.spectra import Spectrum, eigenvalues
-from passband.verdict.groups import Felt, Plan, climbed, decayed, plan, weight_decays
+from passband.verdict.groups import Felt, Plan, climbed, coupled_decays, decayed, plan
 from passband.verdict.spherical import Frame
 from passband.verdict.tangent import scale_invariant
 
@@ -95,7 +95,7 @@ class Prober:
         felt, note = self._plan(climbed(self.optimizer, plain, norm))
         scale, shift = (None, None) if felt is None else (felt.scale, felt.shift)
         if felt is None and is_adaptive(self.optimizer):  # their curvature is another
-            scale, shift = self._preconditioned(weight_decays(self.optimizer, self.objective))
+            scale, shift = self._preconditioned()
             if scale is None:
                 lr = float(self.optimizer.param_groups[0]["lr"])
                 return Probe(step=step, loss=loss, gradient_norm=norm, lr=lr, note=note)
@@ -167,14 +167,13 @@ class Prober:
         except NotAFilterError as error:
             return None, f"no filter: {str(error).splitlines()[0]}"
 
-    def _preconditioned(self, decays: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def _preconditioned(self) -> tuple[Tensor | None, Tensor | None]:
         """Return the preconditioner, and the weight decay that it weighs, if they can be read."""
         try:
             scale = preconditioner(self.objective, self.optimizer)
         except (TypeError, ValueError):
             return None, None
-        decoupled = isinstance(self.optimizer, AdamW)
-        return scale, torch.zeros_like(decays) if decoupled else decays
+        return scale, coupled_decays(self.optimizer, self.objective)
 
     def _distance(self, gradient_norm: float, sharpness: float) -> float:
         if not sharpness > 0:

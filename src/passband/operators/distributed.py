@@ -15,7 +15,7 @@ from passband.operators.base import LinearOperator
 
 T = TypeVar("T")
 
-_SAME = 1e-4  # relative: what single precision may lose in the sum of a vector
+_SAME = 1e-5  # of the sum of magnitudes: what rounding may change where threads differ
 
 
 @final
@@ -27,8 +27,8 @@ class Distributed(LinearOperator):
     so everything that takes an operator works: call it on all processes with the same arguments
     and seeds. A product sends one vector of the size of the model.
 
-    An error on one process is an error on all; a process that dies is one as soon as the
-    network says so.
+    If one process raises, all processes raise. If one dies, the others raise as soon as the
+    network reports it.
 
     Args:
         share: The operator of this process's share, such as ``Hessian(objective)``.
@@ -36,7 +36,9 @@ class Distributed(LinearOperator):
         group: The processes; all, if not given.
 
     Raises:
-        PassbandError: There is no process group, or the processes have different models.
+        PassbandError: There is no process group, the processes have different models, or another
+            process failed.
+        ValueError: ``samples`` is not positive, or is needed and not given.
 
     Example:
         On every process of ``torchrun --nproc-per-node 2``::
@@ -56,24 +58,23 @@ class Distributed(LinearOperator):
                 "`Distributed` needs processes: start with `torchrun`, and call "
                 "`torch.distributed.init_process_group()` first."
             )
-        objective: Any = getattr(share, "objective", None)
-        if samples is None:
-            if objective is None:
-                raise ValueError(f"say how many `samples` the share of {share!r} counts.")
-            samples = float(objective.samples)
-        if not samples > 0:
-            raise ValueError(f"`samples` must be positive; got {samples!r}.")
         self.share, self.group = share, group
         self._lives(share.size, share.dtype, share.device, symmetric=share.symmetric)
-        kind = (share.size, str(share.dtype), type(share).__name__, _mark(objective))
-        every = gathered(lambda: (kind, samples), group=group)
+        objective: Any = getattr(share, "objective", None)
+
+        def mine() -> tuple[Any, float]:
+            kind = (share.size, str(share.dtype), type(share).__name__, _mark(objective))
+            return kind, _counted(share, objective, samples)
+
+        every = gathered(mine, group=group)
         if any(other != every[0][0] for other, _ in every):
             raise PassbandError(
                 "the processes differ in their operators or weights: "
                 f"{'; '.join(f'rank {i}: {other}' for i, (other, _) in enumerate(every))}. "
                 "Broadcast the model first, as DistributedDataParallel does."
             )
-        self._weight = samples / math.fsum(count for _, count in every)
+        own = _counted(share, objective, samples)
+        self._weight = own / math.fsum(count for _, count in every)
 
     @override
     def _matvec(self, v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -100,12 +101,13 @@ class Distributed(LinearOperator):
         """Return the weighted mean of what every process computes, after an exchange of errors."""
         sent: list[Tensor] = []
 
-        def mine() -> float:
+        def mine() -> tuple[float, float]:
             sent.append(part() * self._weight)
-            return float(v.sum())
+            return float(v.sum(dtype=torch.float64)), float(v.abs().sum(dtype=torch.float64))
 
-        marks = gathered(mine, group=self.group)  # errors first, so that nobody waits in vain
-        if max(marks) - min(marks) > _SAME * max(map(abs, marks)):
+        # errors first, so that nobody waits in vain
+        marks, sizes = zip(*gathered(mine, group=self.group), strict=True)
+        if max(marks) - min(marks) > _SAME * max(sizes):
             raise PassbandError(
                 "the processes multiplied different vectors. Give all of them the same start and "
                 "seed, and the same number of threads."
@@ -155,6 +157,17 @@ def _exchange(mine: tuple[bool, bool, Any], group: Any) -> list[tuple[bool, bool
     every: list[Any] = [None] * dist.get_world_size(group)
     dist.all_gather_object(every, mine, group=group)
     return every
+
+
+def _counted(share: LinearOperator, objective: Any, samples: float | None) -> float:
+    """Return what a share counts."""
+    if samples is None:
+        if objective is None:
+            raise ValueError(f"say how many `samples` the share of {share!r} counts.")
+        samples = float(objective.samples)
+    if not samples > 0:
+        raise ValueError(f"`samples` must be positive; got {samples!r}.")
+    return samples
 
 
 def _mark(objective: Any) -> float | None:

@@ -96,6 +96,11 @@ def preconditioner(objective: Objective, optimizer: Optimizer) -> Float[Tensor, 
     parameters = dict(objective.model.named_parameters())
     groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     reference = float(optimizer.param_groups[0]["lr"])
+    if not reference > 0 and any(float(group["lr"]) != reference for group in groups.values()):
+        raise ValueError(
+            "the first parameter group has lr=0, so the others cannot be weighed against it. Give "
+            "it the `lr` to be judged at, or put it last."
+        )
     parts: list[Tensor] = []
     for name in objective.names:
         p = parameters[name]

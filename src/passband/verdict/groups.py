@@ -134,11 +134,21 @@ def group_of_each(optimizer: Optimizer, objective: Objective) -> list[int]:
 
 def weight_decays(optimizer: Optimizer, objective: Objective) -> Float[Tensor, " n"]:
     """Return the weight decay of every single parameter, shape ``(n,)``."""
-    decays = [
-        float(optimizer.param_groups[i].get("weight_decay", 0.0) or 0.0)
-        for i in group_of_each(optimizer, objective)
-    ]
-    return _diagonal(objective, decays)
+    groups = [optimizer.param_groups[i] for i in group_of_each(optimizer, objective)]
+    return _diagonal(objective, [float(group.get("weight_decay") or 0.0) for group in groups])
+
+
+def coupled_decays(optimizer: Optimizer, objective: Objective) -> Float[Tensor, " n"]:
+    """Return the weight decays, 0 where they are applied beside the preconditioner, ``(n,)``."""
+    return torch.where(_decoupled(optimizer, objective), 0.0, weight_decays(optimizer, objective))
+
+
+def _decoupled(optimizer: Optimizer, objective: Objective) -> Tensor:
+    """Return where an adaptive optimizer applies decay beside its preconditioner, ``(n,)``."""
+    by_name = isinstance(getattr(optimizer, "base", optimizer), torch.optim.AdamW)
+    groups = [optimizer.param_groups[i] for i in group_of_each(optimizer, objective)]
+    flags = [float(group.get("decoupled_weight_decay", by_name)) for group in groups]
+    return _diagonal(objective, flags) > 0
 
 
 def decayed(
@@ -152,10 +162,10 @@ def decayed(
     pull = weight_decays(optimizer, objective)
     if not bool(pull.any()):
         return gradient, ""
-    decoupled = optimizer.param_groups[0].get("decoupled_weight_decay", False)
-    if decoupled or isinstance(optimizer, torch.optim.AdamW):
+    beside = _decoupled(optimizer, objective)
+    if bool((beside & (pull > 0)).any()):
         try:
-            pull = pull / preconditioner(objective, optimizer)
+            pull = torch.where(beside, pull / preconditioner(objective, optimizer), pull)
         except (TypeError, ValueError):
             return gradient, "‖∇f‖ is without weight decay"
         word = (
