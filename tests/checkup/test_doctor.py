@@ -6,6 +6,7 @@ from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -45,16 +46,35 @@ def test_nothing_is_touched() -> None:
     optimizer = optim.USAM(model.parameters(), 0.1, 0.1, momentum=0.9)
     optimizer.attach(model, same_randomness=True)
     before = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
-    random = torch.get_rng_state()
+    before_torch = torch.get_rng_state()
 
     found(model, optimizer)
 
     assert optimizer.state_dict() == before[1]
     for name, now in model.state_dict().items():
         assert torch.equal(now, before[0][name])
-    assert torch.equal(torch.get_rng_state(), random)
+    assert torch.equal(torch.get_rng_state(), before_torch)
     assert all(p.grad is None for p in model.parameters())
     assert optimizer.passes.model is model
+
+
+def test_random_numbers_of_loader_and_numpy_are_left_where_they_are() -> None:
+    model, own = network(), torch.Generator().manual_seed(3)
+    images = torch.utils.data.TensorDataset(X, Y)
+    loader = torch.utils.data.DataLoader(images, batch_size=4, shuffle=True, generator=own)
+
+    def loss(out: Tensor, y: Tensor) -> Tensor:
+        np.random.rand()  # noqa: NPY002 - as augmentation does
+        return CROSS_ENTROPY(out, y)
+
+    def states() -> list[str]:
+        return [str(own.get_state().tolist()), str(np.random.get_state())]  # noqa: NPY002
+
+    before = states()
+
+    found(model, sgd(model), data=loader, loss=loss, spectrum=False)
+
+    assert states() == before
 
 
 def test_a_learning_rate_beyond_the_edge_gets_one_that_fits() -> None:
@@ -184,6 +204,9 @@ def test_a_loader_without_batches_and_wrong_arguments() -> None:
     with pytest.raises(TypeError, match=r"order is doctor\(model, optimizer, data, loss\)"):
         unwrap(pb.doctor)(model, wrong, (X, Y), sgd(model))
     assert str(pb.doctor(model, sgd(model), (X, Y), CROSS_ENTROPY, spectrum=False))
+    for nothing in (3, X):
+        with pytest.raises(TypeError, match="`data` must be a pair of tensors"):
+            pb.doctor(model, sgd(model), nothing, CROSS_ENTROPY)
 
 
 def test_a_model_may_compute_its_own_loss() -> None:

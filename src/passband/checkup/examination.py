@@ -15,10 +15,12 @@ from passband.checkup.model_checks import (
     check_parameters,
     check_precision,
 )
+from passband.checkup.randomness import kept_randomness
 from passband.checkup.step_checks import check_step
-from passband.errors import NotAFilterError, PassbandError
+from passband.errors import NotAFilterError, PassbandError, first_line
 from passband.identify import filter_of
 from passband.problem import Objective
+from passband.problem.batches import _as_loader
 from passband.problem.explain import brief
 from passband.problem.losses import Takes, takes_model
 from passband.verdict import inspect, suggest
@@ -52,7 +54,7 @@ def doctor(
     missing or not finite; a step that fails or leaps; operations without a second derivative;
     a loss that is not reproducible; a learning rate beyond the edge at the current point; a
     radius that lets saddles attract; an optimizer without a filter. Model, optimizer and random
-    state are left as they are.
+    states (of torch, numpy, Python, and of a loader's own generator) are left as they are.
 
     Args:
         model: The network, in the mode in which it is trained.
@@ -71,7 +73,7 @@ def doctor(
         The diagnosis; print it.
 
     Raises:
-        TypeError: ``model`` is no module or ``optimizer`` no optimizer.
+        TypeError: ``model`` is no module, ``optimizer`` no optimizer, or ``data`` no data.
 
     Example:
         >>> x, y = torch.eye(2), torch.zeros(2, 1)
@@ -100,7 +102,7 @@ def doctor(
     look("layers", check_layers(model, optimizer))
     look("precision", check_precision(model))
     own, call = loss or model_loss, Call(takes="auto" if loss is None else takes, count=count)
-    with torch.random.fork_rng():
+    with kept_randomness(model, data):
         batch, problem = _first(data)
         if problem is not None:
             look("data", iter([problem]))
@@ -146,7 +148,7 @@ def _first(data: Any) -> tuple[Any, Finding | None]:
         return data, None
     if isinstance(data, Mapping):
         return data, None
-    for batch in data:
+    for batch in data if isinstance(data, list | tuple) else _as_loader(data):
         return batch, None
     return None, Finding(
         severity="problem",
@@ -210,7 +212,7 @@ def _check_sharpness(
             yield Finding(
                 severity="note",
                 about="sharpness",
-                what=f"not held against the edge: {str(error).splitlines()[0].rstrip('.')}.",
+                what=f"not held against the edge: {first_line(error).rstrip('.')}.",
                 remedy="Compare losses at a smaller lr, or inspect with an optimizer whose state "
                 "is known.",
             )
@@ -219,7 +221,7 @@ def _check_sharpness(
         yield Finding(
             severity="warning",
             about="sharpness",
-            what=f"it could not be measured: {(str(error).splitlines() or [''])[0].rstrip('.')}.",
+            what=f"it could not be measured: {first_line(error).rstrip('.')}.",
             remedy="Training may work, but second derivatives are wrong or missing, so `inspect` "
             "and `HessianUSAM` would not.",
         )
@@ -253,6 +255,6 @@ def _check_twice(
         yield Finding(
             severity="warning",
             about="loss",
-            what=(str(error).splitlines() or [""])[0],
+            what=first_line(error),
             remedy="Spectra need a loss that is a function of the weights.",
         )

@@ -1,6 +1,7 @@
 """Findings from one careful step, on a copy of model and optimizer."""
 
 import copy
+import dataclasses
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,12 +12,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from passband.checkup.diagnosis import Finding
-from passband.errors import PassbandWarning
-from passband.optim._rounding import moved_share
+from passband.errors import PassbandWarning, first_line
+from passband.optim._lists import dense
+from passband.optim._passes import Passes
 from passband.optim._uphill import UphillOptimizer
 
 _LEAP = 2.0  # a loss that grows by this factor in one step
 _ROUNDED = 0.5  # of the weights should move in a step
+_HALF = {torch.float16, torch.bfloat16}
 
 
 def check_step(
@@ -35,7 +38,8 @@ def check_step(
         yield Finding(
             severity="note",
             about="step",
-            what=f"model and optimizer could not be copied ({_line(error)}), so no step was tried.",
+            what=f"model and optimizer could not be copied ({first_line(error)}), so no step was "
+            "tried.",
             remedy="Nothing to do if training checkpoints by `state_dict`.",
         )
         return
@@ -60,7 +64,7 @@ def check_step(
                 severity="problem",
                 about="loss",
                 what=f"it fails on the first batch: {type(error).__name__}: "
-                f"{_line(error).rstrip('.')}.",
+                f"{first_line(error).rstrip('.')}.",
                 remedy="Run the model and the loss on one batch by hand.",
             )
             return
@@ -72,7 +76,7 @@ def check_step(
             yield Finding(
                 severity="problem",
                 about="step",
-                what=f"a step fails: {type(error).__name__}: {_line(error).rstrip('.')}.",
+                what=f"a step fails: {type(error).__name__}: {first_line(error).rstrip('.')}.",
                 remedy="See the message; the model itself was not touched.",
             )
             return
@@ -86,10 +90,8 @@ def check_step(
     yield from _outcome(params, before, loss, evaluate, twin)
 
 
-def _moved(optimizer: UphillOptimizer, twin: nn.Module) -> Any:
+def _moved(optimizer: UphillOptimizer, twin: nn.Module) -> Passes:
     """Return how the passes are run, with the copy in place of the model."""
-    import dataclasses
-
     passes = optimizer.passes
     return dataclasses.replace(
         passes, model=twin if passes.model is not None else None, before_descent=None
@@ -138,21 +140,18 @@ def _outcome(
 ) -> Iterator[Finding]:
     moves = [p.detach() - q for p, q in zip(params, before, strict=True)]
     grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in params]
-    share = moved_share(before, grads, 0.0)
-    if share is not None:
-        half = {torch.float16, torch.bfloat16}
-        pairs = [(m, g) for m, g in zip(moves, grads, strict=True) if m.dtype in half]
-        wanted = sum(int((g != 0).sum()) for _, g in pairs)
-        share = sum(int(((m != 0) & (g != 0)).sum()) for m, g in pairs) / max(wanted, 1)
-        if share < _ROUNDED:
-            yield Finding(
-                severity="problem",
-                about="half precision",
-                what=f"only {share:.1%} of the weights in half precision moved in a step: the "
-                "update of the others is below half a unit in their last place.",
-                remedy="Keep weights in float32 and compute under `torch.autocast`, or keep "
-                "float32 copies with `optim.Shadow`.",
-            )
+    half = [(m, dense(g) != 0) for m, g in zip(moves, grads, strict=True) if m.dtype in _HALF]
+    wanted = sum(int(should.sum()) for _, should in half)
+    moved = sum(int(((m != 0) & should).sum()) for m, should in half)
+    if moved < _ROUNDED * wanted:
+        yield Finding(
+            severity="problem",
+            about="half precision",
+            what=f"only {moved / wanted:.1%} of the weights in half precision moved in a step: the "
+            "update of the others is below half a unit in their last place.",
+            remedy="Keep weights in float32 and compute under `torch.autocast`, or keep "
+            "float32 copies with `optim.Shadow`.",
+        )
     if not any(bool((m != 0).any()) for m in moves):
         yield Finding(
             severity="warning",
@@ -176,7 +175,3 @@ def _outcome(
 
 def _finite(g: Tensor) -> bool:
     return bool((g.coalesce().values() if g.is_sparse else g).isfinite().all())
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]
