@@ -12,6 +12,7 @@ from passband._shapes import Complex, Float, Num
 from passband.filters.checks import check_nonnegative, check_positive
 from passband.filters.curvature import as_curvature
 from passband.filters.cycle import Cycle, Stage
+from passband.filters.eigenvalues import eigenvalues, spectral_radius
 from passband.filters.growth import Overshoot, overshoot, settling
 from passband.filters.noise import mean_square_edge, stationary_variance
 from passband.filters.passband import Interval, Passband
@@ -88,11 +89,7 @@ class Filter(ABC):
     @final
     def multipliers(self, lam: Any) -> Complex[ndarray, "*batch s"]:
         """Return the eigenvalues of ``M(λ)``, shape ``(..., s)``, in no particular order."""
-        M = self.transition(lam)
-        finite = np.isfinite(M).all(axis=(-2, -1))
-        z = np.full(M.shape[:-1], np.inf, dtype=np.complex128)
-        z[finite] = np.linalg.eigvals(M[finite])
-        return z
+        return eigenvalues(self.transition(lam))
 
     @final
     def radius(self, lam: Any) -> Float[ndarray, "*batch"]:
@@ -101,7 +98,7 @@ class Filter(ABC):
         Per transition, that is per `period`. At an edge multipliers can be multiple; there the
         radius is right to about 1e-8 only. Ask `passband` whether a curvature is admissible.
         """
-        return np.asarray(np.abs(self.multipliers(lam)).max(axis=-1))
+        return spectral_radius(self.transition(lam))
 
     @final
     def passband(self) -> Passband:

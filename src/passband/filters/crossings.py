@@ -26,6 +26,7 @@ import numpy as np
 from numpy import ndarray
 
 from passband._shapes import Float, Num
+from passband.filters.eigenvalues import spectral_radius
 from passband.filters.passband import Interval, Passband
 from passband.filters.roots import Function, real_roots
 
@@ -105,10 +106,7 @@ def polynomial_conditions(
 
 def _perron_root(matrices: ndarray) -> ndarray:
     """Return the spectral radius of the absolute values: a norm that no units of slots move."""
-    finite = np.isfinite(matrices).all(axis=(-2, -1))
-    root = np.full(matrices.shape[:-2], math.inf)
-    root[finite] = np.abs(np.linalg.eigvals(np.abs(matrices[finite]))).max(axis=-1)
-    return root
+    return spectral_radius(np.abs(matrices))
 
 
 def _if_large(size: ndarray, terms: ndarray) -> ndarray:
@@ -243,11 +241,7 @@ def _admissible_point(conditions: Sequence[Condition], mu: float) -> bool:
 
 def _radius(change: Change, mu: ndarray) -> ndarray:
     E = change(mu)
-    M = E + np.eye(E.shape[-1])
-    finite = np.isfinite(M).all(axis=(-2, -1))
-    radius = np.full(mu.shape, math.inf)
-    radius[finite] = np.abs(np.linalg.eigvals(M[finite])).max(axis=-1)
-    return radius
+    return spectral_radius(E + np.eye(E.shape[-1]))
 
 
 def _exit(change: Change, crossing: _Crossing) -> complex:

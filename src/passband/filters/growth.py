@@ -1,4 +1,8 @@
-"""What eigenvalues do not show: how far powers of a small matrix rise before they fall."""
+"""What eigenvalues do not show: how far powers of a small matrix rise before they fall.
+
+`passband.transients` has the same for large matrices and with bounds on both sides. Nothing of
+it is used here: filters and transients each run alone, and a mode has few states.
+"""
 
 import math
 from collections.abc import Generator
@@ -10,6 +14,7 @@ from numpy import ndarray
 from typing_extensions import override
 
 from passband._shapes import Float, Num
+from passband.filters.eigenvalues import spectral_radius
 
 _BLOCK = 256  # powers formed at a time
 _PATIENCE = 4096  # powers without a new maximum after which a bounded sequence has shown its own
@@ -44,7 +49,7 @@ class Overshoot:
 
 def overshoot(M: Num[ndarray, "s s"]) -> Overshoot:
     """Return the largest norm of a power of M, and a bracket of its Kreiss constant."""
-    if not np.isfinite(M).all() or _radius(M) > 1 + _OUTSIDE:
+    if spectral_radius(M) > 1 + _OUTSIDE:
         return Overshoot(math.inf, 0, math.inf, math.inf)
     peak, step = 1.0, 0
     for first, powers in _powers(M):
@@ -62,7 +67,7 @@ def overshoot(M: Num[ndarray, "s s"]) -> Overshoot:
 
 def settling(M: Num[ndarray, "s s"], *, eps: float) -> float:
     """Return the smallest k with ``‖Mʲ‖₂ ≤ eps`` for all ``j ≥ k``; inf if there is none in 2²⁰."""
-    if not np.isfinite(M).all() or _radius(M) >= 1:
+    if spectral_radius(M) >= 1:
         return math.inf
     peak, last_above = 1.0, -1 if eps >= 1 else 0
     for first, powers in _powers(M):
@@ -77,14 +82,14 @@ def settling(M: Num[ndarray, "s s"], *, eps: float) -> float:
     return math.inf
 
 
-def kreiss_lower_bound(M: Num[ndarray, "s s"], *, radii: int = 40, angles: int = 64) -> float:
+def kreiss_lower_bound(M: Num[ndarray, "s s"]) -> float:
     """Return ``max (|z| − 1) ‖(zI − M)⁻¹‖₂`` over a polar grid, refined around its best point.
 
     Part of the grid are the directions of the multipliers, where the maximum usually is.
     """
     multipliers = np.linalg.eigvals(M)
-    angle = np.union1d(np.linspace(0, 2 * np.pi, angles, endpoint=False), np.angle(multipliers))
-    excess = np.geomspace(1e-6, 1e2, radii)
+    angle = np.union1d(np.linspace(0, 2 * np.pi, 64, endpoint=False), np.angle(multipliers))
+    excess = np.geomspace(1e-6, 1e2, 40)
     best = 1.0
     for _ in range(4):
         grid = _kreiss_ratio(M, excess[:, None], angle[None, :])
@@ -123,7 +128,3 @@ def _frobenius(matrices: ndarray) -> ndarray:
 
 def _norm(matrices: ndarray) -> ndarray:
     return np.linalg.norm(matrices, ord=2, axis=(-2, -1))
-
-
-def _radius(M: ndarray) -> float:
-    return float(np.abs(np.linalg.eigvals(M)).max())

@@ -9,6 +9,7 @@ from numpy.polynomial import hermite_e
 
 from passband._shapes import Float
 from passband.filters.cycle import Cycle, Stage, after, composed
+from passband.filters.eigenvalues import eigenvalues
 from passband.filters.roots import real_roots
 
 _ROUNDING = 1e-14  # of a radius: closer to one, a mode forgets nothing
@@ -24,10 +25,7 @@ def stationary_variance(cycle: Cycle, lam: Float[ndarray, "*batch"]) -> Float[nd
     a batch share the error: ``Σ ← M Σ Mᵀ + n nᵀ``. Infinite where no variance is stationary.
     """
     E = cycle.change(lam)
-    finite = np.isfinite(E).all(axis=(-2, -1))
-    radius = np.full(lam.shape, math.inf)
-    radius[finite] = np.abs(1 + np.linalg.eigvals(E[finite])).max(axis=-1)
-    stable = radius < 1 - _ROUNDING
+    stable = np.abs(1 + eigenvalues(E)).max(axis=-1) < 1 - _ROUNDING
     forgets, lam = -_kron_change(E[stable]), lam[stable]
     size = E.shape[-1]
     steps = [(_noise_gain(batch, lam, size), n) for batch, n in cycle.batches]
@@ -78,8 +76,7 @@ def mean_square_edge(cycle: Cycle, *, ratio: float, edge: float) -> float:
         return np.linalg.det(-change(lam))
 
     def grows(lam: ndarray) -> ndarray:
-        radius = np.abs(1 + np.linalg.eigvals(change(lam))).max(axis=-1)
-        return radius > 1 + _GROWING
+        return np.abs(1 + eigenvalues(change(lam))).max(axis=-1) > 1 + _GROWING
 
     with np.errstate(all="ignore"):
         degree = max(cycle.degree, 1) * (size + 1)
