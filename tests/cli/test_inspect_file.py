@@ -1,5 +1,6 @@
 """`passband inspect FILE.py` judges what a file defines."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,15 +68,48 @@ def test_finds_modules_beside_the_file(tmp_path: Path, capsys: pytest.CaptureFix
     assert "edge 8" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["inspect", "doctor"])
+def test_modules_beside_the_file_are_found_until_the_end_and_its_path_is_left(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"passband_test_lazy_{command}"
+    (tmp_path / f"{name}.py").write_text("FACTOR = 1.0\n")
+    file = tmp_path / "main.py"
+    file.write_text(
+        SUBJECT.replace("4.0", "0.1")
+        + "import sys\n"
+        + "sys.path.insert(0, 'of the user')\n"
+        + "def loss(out, y):\n"
+        + f"    from {name} import FACTOR\n"
+        + "    return FACTOR * nn.functional.mse_loss(out, y)\n"
+    )
+    before = list(sys.path)
+    monkeypatch.setattr(sys, "path", list(before))
+
+    assert main([command, str(file)]) == 0
+    assert sys.path == ["of the user", *before]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("model = 1\n", "it lacks loss, data, optimizer"),
+        (SUBJECT + "model = 3\n", "must define `model` as a torch module; it is"),
+        (SUBJECT + "loss = 3\n", "must define `loss` as a function"),
+        (SUBJECT + "optimizer = torch.optim.SGD\n", "`optimizer` as an instance of a torch"),
         (SUBJECT.replace("lr=4.0", "lr=-4.0"), "Invalid learning rate"),
         (SUBJECT.replace("torch.eye(2)", "torch.eye(2) * float('nan')"), "batch 0 is nan"),
         (SUBJECT.replace("mse_loss", "mse_loss\nloss = lambda o, t: ((o - t) ** 2).sum()"), "mean"),
     ],
-    ids=["names missing", "the file raises", "nan data", "a sum"],
+    ids=[
+        "names missing",
+        "no module",
+        "no function",
+        "no instance",
+        "the file raises",
+        "nan data",
+        "a sum",
+    ],
 )
 def test_a_bad_file_is_told_so(
     tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]

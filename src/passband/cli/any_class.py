@@ -2,12 +2,12 @@
 
 import importlib
 import inspect
-import os
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
+from passband.cli.beside import importable
 from passband.cli.options import read_options
 from passband.filters import Filter
 from passband.identify import measure
@@ -18,14 +18,16 @@ def measured(path: str, words: Sequence[str]) -> Filter:
 
     Modules of the current folder are found. The instance holds one parameter of its own.
     """
+    with importable(Path.cwd()):  # as Python does for `-m`
+        return _measured(path, words)
+
+
+def _measured(path: str, words: Sequence[str]) -> Filter:
     module, _, name = path.partition(":")
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as Python does for `-m`
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{path!r} could not be imported: {error}.") from error
-    finally:
-        sys.path.pop(0)
     if not (inspect.isclass(found) and issubclass(found, torch.optim.Optimizer)):
         raise ValueError(f"{path!r} must be a class of torch optimizers; it is {found!r}.")
     options = read_options(words)

@@ -8,6 +8,7 @@ from typing import final
 import tyro
 
 import passband as pb
+from passband.cli.beside import importable
 from passband.cli.inspect_file import load, restore
 
 _DESCRIPTION = """Examine the training that a Python file defines, and take one careful step on a
@@ -40,15 +41,16 @@ def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(
         Options, args=list(arguments), prog="passband doctor", description=_DESCRIPTION
     )
-    subject = load(options.file)
-    if options.checkpoint is not None:
-        restore(subject, options.checkpoint)
-    diagnosis = pb.doctor(
-        subject["model"],
-        subject["optimizer"],
-        subject["data"],
-        loss=subject["loss"],
-        spectrum=options.spectrum,
-    )
+    with importable(options.file.parent):
+        subject = load(options.file)
+        if options.checkpoint is not None:
+            restore(subject, options.checkpoint)
+        diagnosis = pb.doctor(
+            subject["model"],
+            subject["optimizer"],
+            subject["data"],
+            loss=subject["loss"],
+            spectrum=options.spectrum,
+        )
     print(diagnosis)
     return 0 if diagnosis.healthy else 1

@@ -2,19 +2,28 @@
 
 import re
 import runpy
-import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import torch
 import tyro
+from torch import nn
+from torch.optim import Optimizer
 
 import passband as pb
+from passband.cli.beside import importable
+from passband.problem.explain import brief
 
 NAMES = ("model", "loss", "data", "optimizer")
+
+_MUST_BE: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "model": (lambda model: isinstance(model, nn.Module), "a torch module"),
+    "loss": (callable, "a function `loss(output, target)` or `loss(model, batch)`"),
+    "optimizer": (lambda it: isinstance(it, Optimizer), "an instance of a torch optimizer"),
+}
 
 _DESCRIPTION = """Judge the model that a Python file defines: its sharpest Hessian eigenvalues
 against what its optimizer lets through.
@@ -56,19 +65,20 @@ def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(
         Options, args=list(arguments), prog="passband inspect", description=_DESCRIPTION
     )
-    subject = load(options.file)
-    if options.checkpoint is not None:
-        restore(subject, options.checkpoint)
-    verdict = pb.inspect(
-        subject["model"],
-        subject["loss"],
-        subject["data"],
-        subject["optimizer"],
-        k=options.k,
-        rtol=options.rtol,
-        seed=options.seed,
-        verify=options.verify,
-    )
+    with importable(options.file.parent):
+        subject = load(options.file)
+        if options.checkpoint is not None:
+            restore(subject, options.checkpoint)
+        verdict = pb.inspect(
+            subject["model"],
+            subject["loss"],
+            subject["data"],
+            subject["optimizer"],
+            k=options.k,
+            rtol=options.rtol,
+            seed=options.seed,
+            verify=options.verify,
+        )
     print(verdict)
     return 0
 
@@ -82,11 +92,19 @@ def load(file: Path) -> dict[str, Any]:
             f"{file} must define {', '.join(NAMES)} at its top level; it lacks "
             f'{", ".join(missing)}. Names behind `if __name__ == "__main__":` are not seen.'
         )
+    for name, (holds, what) in _MUST_BE.items():
+        if not holds(defined[name]):
+            raise ValueError(
+                f"{file} must define `{name}` as {what}; it is {brief(defined[name])}."
+            )
     return {name: defined[name] for name in NAMES}
 
 
 def run(file: Path) -> dict[str, Any]:
-    """Run a file as `python FILE.py` would, not as the main program, and return its names."""
+    """Run a file as `python FILE.py` would, not as the main program, and return its names.
+
+    The modules beside it are found inside `importable` alone.
+    """
     if not file.is_file():
         raise ValueError(f"there is no file {str(file)!r}.")
     if file.suffix in {".pt", ".pth", ".ckpt", ".bin", ".safetensors"}:
@@ -94,13 +112,10 @@ def run(file: Path) -> dict[str, Any]:
             f"{file} holds weights; give the Python file that makes the model, and the weights by "
             f"`--checkpoint {file}`."
         )
-    sys.path.insert(0, str(file.resolve().parent))  # as `python FILE.py` would
     try:
         return runpy.run_path(str(file), run_name="passband_inspect")
     except Exception as error:
         raise ValueError(f"{file} could not be run.\n{_their_part(error, file)}") from error
-    finally:
-        sys.path.pop(0)
 
 
 def _their_part(error: Exception, file: Path) -> str:

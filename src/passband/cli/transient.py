@@ -8,6 +8,7 @@ from typing import final
 import tyro
 
 import passband as pb
+from passband.cli.beside import importable
 from passband.cli.inspect_file import run
 
 _DESCRIPTION = """What eigenvalues of a training step do not show: how far a small change grows
@@ -50,14 +51,19 @@ def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(
         Options, args=list(arguments), prog="passband transient", description=_DESCRIPTION
     )
+    with importable(options.file.parent):
+        print(_measured(options))
+    return 0
+
+
+def _measured(options: Options) -> str:
     defined = run(options.file)
     whole = all(name in defined for name in ("step", "state"))
     if "players" in defined and (options.compare or not whole):
         table = pb.transients.coupled.compare(
             defined["players"], steps=options.steps, seed=options.seed
         )
-        print(repr(table))
-        return 0
+        return repr(table)
     if options.compare or not whole:
         wanted = "players" if options.compare else "step and state, or players,"
         raise ValueError(
@@ -65,5 +71,4 @@ def main(arguments: Sequence[str]) -> int:
             '`if __name__ == "__main__":` are not seen.'
         )
     J = pb.UpdateJacobian(defined["step"], defined["state"], check=options.check)
-    print(repr(pb.transient(J, steps=options.steps, rtol=options.rtol, seed=options.seed)))
-    return 0
+    return repr(pb.transient(J, steps=options.steps, rtol=options.rtol, seed=options.seed))
