@@ -50,12 +50,28 @@ def test_multiple_singular_values_do_not_stall() -> None:
     assert_allclose(sigma, [[2, 3], [math.sqrt(5), math.sqrt(10)]])
 
 
+@pytest.mark.parametrize("n", [200, 400])
+def test_crowded_singular_values_are_as_good_as_stated(n: int) -> None:
+    """There is no gap to converge by: 80 steps end where they end."""
+    u = np.linspace(0, 1, n)
+    for levels in (1 + u**2, 1 + 9 * u**2, 1 + u**3):
+        (error,) = pseudospectrum(np.diag(levels), x=[0], y=[0]).sigma[0] - 1
+        assert -1e-12 < error < 2e-4
+
+
 @SETTINGS
-@given(seed=st.integers(0, 2**32 - 1), n=st.integers(3, 40), rank=st.integers(1, 4))
-def test_low_rank_is_exact(seed: int, n: int, rank: int) -> None:
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(3, 40),
+    rank=st.integers(1, 4),
+    real=st.booleans(),
+)
+def test_low_rank_is_exact(seed: int, n: int, rank: int, real: bool) -> None:
     rank = min(rank, (n - 1) // 2)
     rng = np.random.default_rng(seed)
     U, V = rng.standard_normal((2, n, rank))
+    if not real:
+        U, V = (factor + 1j * rng.standard_normal((n, rank)) for factor in (U, V))
     x, y, a = np.linspace(-1, 3, 4), np.linspace(-2, 1, 3), rng.standard_normal()
 
     found = pseudospectrum_low_rank(a, U, V, x, y)

@@ -29,7 +29,8 @@ def smallest_singular_values_triangular(
     Args:
         T: Upper triangular, as from a complex Schur decomposition.
         z: Shifts.
-        rtol: Relative accuracy at which the iteration stops. The values come from above.
+        rtol: Relative accuracy, as estimated, at which the iteration stops; or after 80 steps,
+            whatever it is then. The values come from above.
     """
     batch = max(1, _BATCH // (16 * len(T)))
     parts = [_inverse_lanczos(T, z[i : i + batch], rtol=rtol) for i in range(0, len(z), batch)]
