@@ -151,9 +151,13 @@ def test_an_optimizer_that_stands_still_is_told_so(lr: float) -> None:
         pb.filter_of(optimizer)
 
 
-def test_refuses_ascent_and_groups_that_are_not_there() -> None:
+@pytest.mark.parametrize("name", ["SGD", "Adamax", "RAdam", "Adagrad"])
+def test_refuses_what_maximizes_known_or_measured(name: str) -> None:
     with pytest.raises(NotAFilterError, match="maximizes"):
-        pb.filter_of(torch.optim.SGD(weights(), lr=0.1, maximize=True))
+        pb.filter_of(getattr(torch.optim, name)(weights(), lr=0.1, maximize=True))
+
+
+def test_refuses_groups_that_are_not_there() -> None:
     with pytest.raises(IndexError, match="1 parameter groups; got group=1"):
         pb.filter_of(torch.optim.SGD(weights(), lr=0.1), 1)
 

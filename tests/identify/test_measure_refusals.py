@@ -65,6 +65,20 @@ def test_refuses_with_the_reason(make: Make, reason: str) -> None:
         measure(make(weights()))
 
 
+def test_a_wrong_argument_is_no_statement_about_the_optimizer() -> None:
+    sgd = torch.optim.SGD(weights(), lr=0.1)
+    wrong: Any = 3
+
+    with pytest.raises(TypeError, match="`measure` needs a torch optimizer instance; got a int"):
+        measure(wrong)
+    with pytest.raises(TypeError, match="got the class SGD"):
+        measure(type(sgd))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(IndexError, match="1 parameter groups; got group=5"):
+        measure(sgd, group=5)
+    with pytest.raises(TypeError, match=r"`group` must be the index .*; got 'first'"):
+        measure(sgd, group="first")  # pyright: ignore[reportArgumentType]
+
+
 def test_a_frozen_optimizer_says_so() -> None:
     sgd = torch.optim.SGD(weights(), lr=0.1)
     sgd.param_groups[0]["lr"] = 0.0

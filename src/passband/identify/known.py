@@ -10,6 +10,7 @@ import torch
 from passband import filters, optim
 from passband.errors import FilterWarning, NotAFilterError
 from passband.filters import Filter
+from passband.identify.checks import check_group, check_optimizer
 from passband.identify.measurement import measure
 
 Group = Mapping[str, Any]
@@ -35,7 +36,9 @@ def filter_of(
         gradient_norm: ``‖∇f‖`` at which normalized SAM is frozen; ignored by all others.
 
     Raises:
-        NotAFilterError: If the optimizer has no linear filter, or does not move; says why.
+        NotAFilterError: If the optimizer has no linear filter, maximizes, or does not move; says
+            why.
+        TypeError: If it is no optimizer instance, or ``group`` no whole number.
         IndexError: If there is no such group.
 
     Warns:
@@ -46,8 +49,7 @@ def filter_of(
         >>> round(filter_of(torch.optim.SGD([weights], lr=0.1)).edge, 9)
         20.0
     """
-    if not isinstance(optimizer, torch.optim.Optimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"`filter_of` needs a torch optimizer instance; got {_named(optimizer)}.")
+    check_optimizer("filter_of", optimizer)
     groups = optimizer.param_groups
     if group is None:
         group = 0
@@ -58,14 +60,17 @@ def filter_of(
                 FilterWarning,
                 stacklevel=2,
             )
-    if not -len(groups) <= group < len(groups):
-        raise IndexError(f"the optimizer has {len(groups)} parameter groups; got group={group}.")
+    check_group(optimizer, group)
     name = type(optimizer).__name__
     known, options = _known(optimizer), dict(groups[group])
     if options.get("adaptive") or getattr(optimizer, "adaptive", False):
         raise NotAFilterError(
             f"the ascent of {name} is measured in units of each weight (ASAM), so its filter "
             "depends on where the weights are. `filters.ASAM(scale=...)` has it for frozen scales."
+        )
+    if options.get("maximize"):
+        raise NotAFilterError(
+            f"{name} maximizes: it admits the negated curvatures. Negate the loss instead."
         )
     if known is None:
         found = measure(optimizer, group)
@@ -86,10 +91,6 @@ def filter_of(
             "curvature is admissible. Set the group's `lr` to the one that is to be judged, or "
             "give a filter."
         )
-    if options.get("maximize"):
-        raise NotAFilterError(
-            f"{name} maximizes: it admits the negated curvatures. Negate the loss instead."
-        )
     return known(options, gradient_norm)
 
 
@@ -108,10 +109,6 @@ def _alike(a: Any, b: Any) -> bool:
     """Return whether two options are one, in single precision: learning rates may be tensors."""
     numbers = isinstance(a, torch.Tensor | float) and isinstance(b, torch.Tensor | float | int)
     return math.isclose(_number(a), _number(b), rel_tol=1e-6) if numbers else bool(a == b)
-
-
-def _named(thing: object) -> str:
-    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
 
 
 def _number(value: Any) -> float:

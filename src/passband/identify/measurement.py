@@ -15,6 +15,7 @@ from passband._shapes import Float
 from passband.errors import NotAFilterError
 from passband.filters.measured import Measured
 from passband.filters.without import WITHOUT_FILTER
+from passband.identify.checks import check_group, check_optimizer
 from passband.identify.recursion import Recursion, fit
 from passband.identify.replica import Frozen, Replica
 
@@ -27,7 +28,7 @@ _SAME = 1e-7  # relative: superposition and repetition up to rounding and frozen
 _HELD_OUT = 1e-6
 _LIMIT = 1e-5  # relative: two late counters make no difference
 
-_NONE = tuple(
+_WITHOUT_FILTER = tuple(
     getattr(torch.optim, name) for name in ("LBFGS", "Muon") if hasattr(torch.optim, name)
 )
 
@@ -74,6 +75,8 @@ def measure(optimizer: Optimizer, group: int = 0) -> Measured:
         NotAFilterError: The optimizer cannot be stepped alone, is not reproducible, not linear
             near a minimum, depends on the step count, or is explained by no recursion of order
             up to 8.
+        TypeError: If it is no optimizer instance, or ``group`` no whole number.
+        IndexError: If there is no such group.
 
     Example:
         >>> import torch
@@ -82,14 +85,16 @@ def measure(optimizer: Optimizer, group: int = 0) -> Measured:
         >>> round(measure(sgd).edge, 6)
         38.0
     """
+    check_optimizer("measure", optimizer)
+    check_group(optimizer, group)
     subject = _Subject(optimizer, group)
-    if type(optimizer) in _NONE:
+    if type(optimizer) in _WITHOUT_FILTER:
         why = WITHOUT_FILTER[subject.name]
         raise NotAFilterError(f"{subject.name} has no M(λ): {why}")
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # what a copy complains of is not the user's
-            return _measure(subject)
+            return _as_it_is_or_frozen(subject)
     except NotAFilterError:
         raise
     except Exception as error:
@@ -99,7 +104,7 @@ def measure(optimizer: Optimizer, group: int = 0) -> Measured:
         ) from error
 
 
-def _measure(subject: _Subject) -> Measured:
+def _as_it_is_or_frozen(subject: _Subject) -> Measured:
     """Measure the optimizer as it is; failing that, frozen; failing that, say why."""
     scale = _scale(subject)
     if _difference(subject, subject, scale) > 0:
@@ -108,7 +113,7 @@ def _measure(subject: _Subject) -> Measured:
             "numbers; a filter describes its mean step only."
         )
     linear = _nonlinearity(subject, scale) < _SAME
-    if linear and (found := _recursion(subject, scale)):
+    if linear and (found := _fitted(subject, scale)):
         return found
     why = _no_recursion(subject) if linear else _not_linear(subject, scale)
 
@@ -123,7 +128,7 @@ def _measure(subject: _Subject) -> Measured:
             f"{subject.name} depends on the step count without limit: its step keeps changing, so "
             "there is no filter to settle under. The last constant phase decides."
         )
-    if _nonlinearity(frozen, scale) < _SAME and (found := _recursion(frozen, scale)):
+    if _nonlinearity(frozen, scale) < _SAME and (found := _fitted(frozen, scale)):
         return found
     raise NotAFilterError(why)
 
@@ -210,7 +215,7 @@ def _nonlinearity(subject: _Subject, scale: float) -> float:
     return float(np.abs(a - 2 * b - both).max() / size)
 
 
-def _recursion(subject: _Subject, scale: float) -> Measured | None:
+def _fitted(subject: _Subject, scale: float) -> Measured | None:
     """Return the measured filter over the shortest period that explains the iterates."""
     for period in _PERIODS:
         nodes = scale * (0.45 - 0.5 * np.cos(np.pi * (np.arange(25) + 0.5) / 25))

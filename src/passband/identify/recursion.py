@@ -4,7 +4,7 @@ from typing import NamedTuple, final
 
 import numpy as np
 from numpy import ndarray
-from numpy.polynomial import chebyshev, polynomial
+from numpy.polynomial import chebyshev
 
 from passband._shapes import Float
 
@@ -62,7 +62,7 @@ def _monomials(series: ndarray, degree: int) -> ndarray:
     powers = np.zeros(degree + 1)
     converted = chebyshev.cheb2poly(series)
     powers[: len(converted)] = converted
-    return polynomial.polytrim(powers, 0) if degree == 0 else powers
+    return powers
 
 
 def _equations(x: Float[ndarray, "t starts"], order: int) -> Float[ndarray, "e width"]:
