@@ -148,7 +148,7 @@ def test_periodic_ascent_never_excludes_one_over_lr(every: int) -> None:
 
 @SETTINGS
 @given(reach=st.floats(-2, 2), every=st.integers(1, 6))
-def test_held_ascent_has_an_island_at_even_periods_only(reach: float, every: int) -> None:
+def test_held_ascent_admits_two_over_lr_at_even_periods_only(reach: float, every: int) -> None:
     passband = HeldAscent(lr=1.0, rho=10.0**reach, every=every).passband()
 
     assert passband.edge > 0
@@ -156,6 +156,24 @@ def test_held_ascent_has_an_island_at_even_periods_only(reach: float, every: int
         assert_allclose(max(i.upper for i in passband), 2.0, rtol=1e-9)
     else:
         assert not passband.islands
+
+
+@pytest.mark.parametrize(("every", "least"), [(2, 0.903), (4, 0.749), (6, 0.682)])
+def test_held_ascent_has_an_island_at_even_periods_if_the_ascent_is_long(
+    every: int, least: float
+) -> None:
+    """An island appears where ``ρλ`` meets the least of ``(1 + w) / (1 − w)``, ``w = (1−λ)^p``."""
+    lam = np.linspace(0, 2, 200_001)[1:-1]
+    w = (1 - lam) ** every
+    touching = float(((1 + w) / (1 - w) / lam).min())
+    below, above = (
+        HeldAscent(lr=1.0, rho=r * touching, every=every).passband() for r in (0.999, 1.001)
+    )
+
+    assert touching == pytest.approx(least, abs=1e-3)
+    assert (below.edge, below.islands) == (pytest.approx(2.0), ())
+    assert above.edge < 1.6
+    assert [island.upper for island in above.islands] == [pytest.approx(2.0)]
 
 
 def impulse_energy(

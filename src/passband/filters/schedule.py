@@ -142,8 +142,10 @@ class HeldAscent(_Sometimes):
     .. math::
         M(\lambda) = (1 - \alpha\lambda)^p\,(1 + \rho\lambda) - \rho\lambda
 
-    An odd p admits an interval, an even one always an island that ends at ``2/α``; both leak.
-    ``1 + 1/p`` gradients a step. A transition is p steps. Arguments as in `PeriodicAscent`.
+    An odd p admits an interval. An even one admits a neighborhood of ``2/α``: as an island once ρα
+    is above about 0.9 (p = 2; less for longer periods), below as the end of ``[0, 2/α]``. Both
+    leak for ``ρ > 0``. ``1 + 1/p`` gradients a step. A transition is p steps. Arguments as in
+    `PeriodicAscent`.
 
     Example:
         >>> print(HeldAscent(lr=1.0, rho=18 / 7, every=3).passband())
