@@ -7,6 +7,7 @@ import torch
 
 from passband.cli import campaign, main, run as command
 from passband.studies import PROGRAMS, Program, SameEdge
+from passband.studies.atomic import write
 from passband.studies.one_gradient import SameEdgeTraining
 
 TINY = SameEdge(
@@ -60,6 +61,21 @@ def test_bad_input_is_one_clear_sentence(
 ) -> None:
     assert main(["run", *arguments, "--out", str(tmp_path)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_another_process_may_try_the_same_folder_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written(path: Path, content: str) -> None:
+        write(path, content)
+        if path.name == ".writable":
+            path.unlink()  # the other process was faster
+
+    monkeypatch.setattr(campaign, "write", written)
+    monkeypatch.setattr(campaign, "_measure", lambda *_, **__: [])
+    monkeypatch.setattr(campaign, "_conclude", lambda *_: 0)
+
+    assert campaign.run_studies([], out=tmp_path, jobs=1, command="passband run tiny") == 0
 
 
 def test_no_more_processes_than_cores(

@@ -58,8 +58,10 @@ def test_eigenvalues_are_read_from_lists_and_monitors(tmp_path: Path) -> None:
 
 
 def test_nothing_to_show_is_told(tmp_path: Path) -> None:
-    (tmp_path / "empty.json").write_text("[]")
-    with pytest.raises(ValueError, match="no eigenvalues"):
-        measured(tmp_path / "empty.json")
+    file = tmp_path / "mine.json"
+    for text in ("[]", "5", "{}", '{"1": 2}', "[[1, 2], [3]]", '"12"', '["a"]', "[NaN]", "[1, 2"):
+        file.write_text(text)
+        with pytest.raises(ValueError, match=r"no eigenvalues in .* JSON list of numbers"):
+            measured(file)
     with pytest.raises(ValueError, match="no eigenvalues"):
         measured(tmp_path)

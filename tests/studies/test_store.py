@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from passband.studies import Eigenvalues, Measurement, Record, Store
-from passband.studies.atomic import write
+from passband.studies.atomic import TEMPORARY, write
 
 
 def record(**configuration: Any) -> Record:
@@ -188,6 +188,13 @@ def test_a_crash_between_two_renames_leaves_the_old_run(
     assert [r.seconds for r in store] == [3.0]
     assert len(store.prune(older_than=-1)) == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_pruning_leaves_alone_what_another_process_removes_meanwhile(tmp_path: Path) -> None:
+    gone = tmp_path / f"{TEMPORARY}one.1"
+    gone.symlink_to(tmp_path / "removed")  # it is listed, and then it is not there
+
+    assert Store(tmp_path).prune(older_than=-1) == []
 
 
 def test_readers_see_the_old_run_or_the_new_while_two_write(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def run_studies(
     store = Store(out / RECORDS)
     probe = store.folder / ".writable"
     write(probe, "")
-    probe.unlink()
+    probe.unlink(missing_ok=True)  # another process on this store may have been faster
     Plan.of(studies, command=command).save(out)
 
     console = Console(highlight=False)

@@ -1,6 +1,7 @@
 """From the positions of sliders to filters, and from files to eigenvalues."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,8 @@ class Knobs:
     Attributes:
         lr: Learning rate.
         momentum: Momentum factor; β₁ of Adam.
-        rho: Ascent radius; strength of derivative action, secant and optimism.
-        weight_decay: Coupled.
+        rho: Ascent radius; of derivative action the strength over ``lr``.
+        weight_decay: Coupled, of those that take one.
     """
 
     lr: float = 0.01
@@ -120,8 +121,7 @@ def measured(path: Path) -> dict[str, tuple[float, ...]]:
     elif path.suffix == ".jsonl":
         found = _of_monitor(path)
     else:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-        found = {path.stem: tuple(sorted(map(float, values), reverse=True))}
+        found = {path.stem: _of_list(path)}
     found = {name: values for name, values in found.items() if values}
     if not found:
         raise ValueError(
@@ -129,6 +129,19 @@ def measured(path: Path) -> dict[str, tuple[float, ...]]:
             "`passband demo` wrote, a file of `Monitor(log=...)`, or a JSON list of numbers."
         )
     return found
+
+
+def _of_list(path: Path) -> tuple[float, ...]:
+    """Return the numbers of a JSON list, largest first; none where it is anything else."""
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # no JSON, or no text
+        return ()
+    if not isinstance(values, list):
+        return ()
+    if not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
+        return ()
+    return tuple(sorted(map(float, values), reverse=True))
 
 
 def _of_monitor(path: Path) -> dict[str, tuple[float, ...]]:

@@ -1,6 +1,7 @@
 """A folder of runs: each written whole or not at all, found again by configuration."""
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -123,7 +124,7 @@ class Store:
         removed = [path for path in [self.folder / DAMAGED] if path.is_dir()]
         for path in self.folder.glob(".*"):
             ours = path.name.startswith((TEMPORARY, PREVIOUS))
-            if not (ours and time.time() - path.stat().st_mtime > older_than):
+            if not (ours and _age(path) > older_than):
                 continue
             name = path.name.removeprefix(PREVIOUS).rsplit(".", 1)[0]
             if path.name.startswith(TEMPORARY) or (self.folder / name).is_dir():
@@ -131,6 +132,14 @@ class Store:
         for path in removed:
             rmtree(path, ignore_errors=True)
         return removed
+
+
+def _age(path: Path) -> float:
+    """Return the seconds since a file was written; -inf for one that another process removed."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return -math.inf
 
 
 def _files(folder: Path) -> dict[str, bytes]:
