@@ -194,8 +194,8 @@ def test_bilevel_is_its_formula(steps: int, through: bool, decay: float) -> None
     first += decay * np.eye(N)
     expected = np.block([[np.eye(N) - alpha * first, -alpha * second], [D, powers[-1]]])
     assert_allclose(update.jacobian().dense().numpy(), expected, atol=1e-12)
-    # one above and one a step below; going back through a step is a product, worth two
-    assert update.gradients == 1 + steps * (3 if through else 1)
+    # one above and one a step below; going back through a step is a product, worth one
+    assert update.gradients == 1 + steps * (2 if through else 1)
 
 
 def test_nests_of_tensors_and_gradients_in_their_shapes() -> None:
@@ -247,19 +247,28 @@ def test_one_step_ahead_and_all_of_it_is_the_step() -> None:
     assert found.gradients == update.gradients
 
 
+def test_a_product_with_second_derivatives_counts_as_one_gradient() -> None:
+    """As in the filters: beside the field consensus has GᵀV, symplectic GᵀV and GV."""
+    assert consensus(players(), strength=0.1).gradients == 2 * 2
+    assert symplectic(players(), strength=0.1).gradients == 2 * 3
+
+
 @pytest.mark.parametrize(
     ("work", "message"),
     [
         (lambda: players(momentum=1.0), "`momentum` must lie"),
         (lambda: players(momentum=float("nan")), "`momentum` must lie"),
         (lambda: players(dampening=0.1), "`dampening` needs"),
+        (lambda: players(momentum=0.5, dampening=-float("inf")), "`dampening` must be finite"),
         (lambda: players(nesterov=True), "`nesterov` needs"),
         (lambda: players(weight_decay=-1.0), "`weight_decay`"),
+        (lambda: players(weight_decay=float("inf")), "zero or positive, and finite; got inf"),
         (lambda: with_ratio(players(), "z", 0.5), "no player 'z'"),
         (lambda: with_ratio(players(), "y", 0.0), "`tau`"),
         (lambda: alternating(players(), repeats={"z": 2}), "no player 'z'"),
         (lambda: alternating(players(), repeats={"y": 0}), "1 or more"),
         (lambda: consensus(players(), strength=-1.0), "`strength`"),
+        (lambda: symplectic(players(), strength=float("inf")), "zero or positive, and finite"),
         (lambda: lookahead(simultaneous(players()), k=0), "`k`"),
         (lambda: lookahead(simultaneous(players()), alpha=2.0), "`alpha`"),
         (lambda: bilevel(*players().values(), steps=0), "`steps`"),

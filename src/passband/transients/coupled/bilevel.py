@@ -13,10 +13,10 @@ from passband.transients.coupled.update import Update
 def bilevel(outer: Player, inner: Player, *, steps: int, through: bool = True) -> Update:
     """Return ``N`` warm-started inner steps, then an outer one that is differentiated through them.
 
-    ``y ← y − β ∇_y g`` N times, then ``x ← x − α dF/dx`` with the y that follows from x. Where
-    F_y = 0 or g is quadratic, with ``B = I − β g_yy``, ``D = −β Σ_{i<N} Bⁱ g_yx`` its matrix is
-    ``[[I − α(F_xx + F_xy D + Dᵀ F_yx + Dᵀ F_yy D), −α(F_xy + Dᵀ F_yy) Bᴺ], [D, Bᴺ]]``. With N = 1
-    it is second-order architecture search; ``through=False`` is the first-order kind.
+    ``y ← y − η_y ∇_y g`` N times, then ``x ← x − η_x dF/dx`` with the y that follows from x. Where
+    F_y = 0 or g is quadratic, with ``B = I − η_y g_yy``, ``D = −η_y Σ_{i<N} Bⁱ g_yx`` its matrix
+    is ``[[I − η_x(F_xx + F_xy D + Dᵀ F_yx + Dᵀ F_yy D), −η_x(F_xy + Dᵀ F_yy) Bᴺ], [D, Bᴺ]]``.
+    With N = 1 it is second-order architecture search; ``through=False`` is the first-order kind.
 
     Args:
         outer: The upper level, named ``"outer"``: its loss reads ``w["outer"]`` and ``w["inner"]``.
@@ -58,5 +58,5 @@ def bilevel(outer: Player, inner: Player, *, steps: int, through: bool = True) -
 
     name = f"bilevel, {steps} inner steps" + ("" if through else ", first order")
     began = {name: player.begin() for name, player in players.items()}
-    cost = 1 + steps + (2 * steps if through else 0)
+    cost = 1 + steps + (steps if through else 0)
     return Update(name, step, began, cost)

@@ -62,7 +62,7 @@ def competitive(players: Players) -> Update:
 
     _, push, pull = flat.field(flat.begin.detach(), alone=True)
     products = _products(_shifted(flat.rates, push, pull), flat.begin)
-    cost = len(known) * (1 + 2 * products)
+    cost = len(known) * (1 + products)
     return Update("competitive", partial(_moved, known, flat, move), flat.state, cost)
 
 
@@ -96,7 +96,7 @@ def proximal(players: Players) -> Update:
 
     _, push, pull = flat.field(flat.begin.detach())
     products = _products(_shifted(flat.rates, push, pull), flat.begin)
-    cost = len(known) * (2 + 2 * products)
+    cost = len(known) * (2 + products)
     return Update("proximal", partial(_moved, known, flat, move), flat.state, cost)
 
 

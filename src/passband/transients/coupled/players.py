@@ -22,12 +22,16 @@ class Player:
         variables: What it moves: a tensor, or any nest of tensors.
         loss: Its loss as a function of the variables of all players by name:
             ``lambda w: f(w["x"], w["y"])``. Negate what is maximized.
-        lr: Learning rate.
-        momentum: Momentum factor. The buffer is kept as a displacement, ``lr · v``: in the units
-            of the variables, so that norms of the whole state make sense.
-        dampening: Fraction of the gradient kept out of the buffer.
-        nesterov: Look ahead along the buffer.
-        weight_decay: Added to the gradient, times the variables.
+        lr: Learning rate, above zero.
+        momentum: Momentum factor, in (-1, 1). The buffer is kept as a displacement, ``lr · v``:
+            in the units of the variables, so that norms of the whole state make sense.
+        dampening: Fraction of the gradient kept out of the buffer. Needs momentum.
+        nesterov: Look ahead along the buffer. Needs momentum above zero and no dampening.
+        weight_decay: Added to the gradient, times the variables; zero or above.
+
+    Raises:
+        TypeError: If ``loss`` is not a function.
+        ValueError: If a number is out of range.
     """
 
     variables: Any
@@ -45,10 +49,12 @@ class Player:
             raise ValueError(f"`lr` must be positive and finite; got {self.lr!r}.")
         if not 0 <= abs(self.momentum) < 1:  # negative momentum is a remedy in games
             raise ValueError(f"`momentum` must lie in (-1, 1); got {self.momentum!r}.")
-        if not self.dampening < math.inf:
+        if not math.isfinite(self.dampening):
             raise ValueError(f"`dampening` must be finite; got {self.dampening!r}.")
         if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"`weight_decay` must not be negative; got {self.weight_decay!r}.")
+            raise ValueError(
+                f"`weight_decay` must be zero or positive, and finite; got {self.weight_decay!r}."
+            )
         if self.dampening and not self.momentum:
             raise ValueError("`dampening` needs `momentum`; torch ignores it without.")
         if self.nesterov and (self.momentum <= 0 or self.dampening):

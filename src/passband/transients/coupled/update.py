@@ -21,7 +21,7 @@ class Update:
         step: From a state to the next one, differentiable.
         state: Where it starts: by player, its variables and what else it remembers.
         gradients: Gradient evaluations of one step, those of all players counted; a product with
-            second derivatives counts as two.
+            second derivatives counts as one, as it does in `passband.filters`.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Update:
 
 
 def lookahead(update: Update, *, k: int = 5, alpha: float = 0.5) -> Update:
-    """Return ``k`` steps, then a part of the way back: ``(1 − α) I + α Jᵏ``.
+    """Return ``k`` steps, then a part of the way back: ``(1 − ζ) I + ζ Jᵏ``.
 
     Args:
         update: The steps between.
-        k: How many.
-        alpha: How much of them is kept.
+        k: How many, 1 or more.
+        alpha: How much of them is kept, ``0 < ζ ≤ 1``; ζ as in `passband.filters.Lookahead`.
 
     References:
         Zhang et al., *Lookahead optimizer*, NeurIPS 2019; for games Chavdarova et al., ICLR 2021.

@@ -120,7 +120,7 @@ def consensus(players: Players, *, strength: float) -> Update:
 
     Args:
         players: By name.
-        strength: γ.
+        strength: γ, zero or above.
 
     References:
         Mescheder et al., *The numerics of GANs*, NeurIPS 2017.
@@ -133,15 +133,15 @@ def consensus(players: Players, *, strength: float) -> Update:
         return _plus(v, pull(v)[0], strength)
 
     name = f"consensus({strength:g})"
-    return Update(name, partial(_along, known, direction), _begin(known), 3 * len(known))
+    return Update(name, partial(_along, known, direction), _begin(known), 2 * len(known))
 
 
 def symplectic(players: Players, *, strength: float) -> Update:
-    """Return symplectic gradient adjustment: ``I − Λ(I + λAᵀ)G``, ``A = (G − Gᵀ)/2``.
+    """Return symplectic gradient adjustment: ``I − Λ(I + γAᵀ)G``, ``A = (G − Gᵀ)/2``.
 
     Args:
         players: By name.
-        strength: λ.
+        strength: γ, zero or above.
 
     References:
         Balduzzi et al., *The mechanics of n-player differentiable games*, ICML 2018.
@@ -161,7 +161,7 @@ def symplectic(players: Players, *, strength: float) -> Update:
         return _plus(v, turned, strength)
 
     name = f"symplectic({strength:g})"
-    return Update(name, partial(_along, known, direction), _begin(known), 5 * len(known))
+    return Update(name, partial(_along, known, direction), _begin(known), 3 * len(known))
 
 
 def _along(
@@ -194,4 +194,4 @@ def _plus(first: Any, second: Any, factor: float) -> Any:
 
 def _check_strength(strength: float) -> None:
     if not 0 <= strength < float("inf"):
-        raise ValueError(f"`strength` must not be negative; got {strength!r}.")
+        raise ValueError(f"`strength` must be zero or positive, and finite; got {strength!r}.")
