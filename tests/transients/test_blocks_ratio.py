@@ -185,6 +185,12 @@ def test_refuses_other_wrong_arguments() -> None:
         found.trust_radius(math.nan)
     with pytest.raises(ValueError, match="`limits`"):
         found.best_ratio(limits=(2, 1))
+    with pytest.raises(ValueError, match=r"`tau` must be at most 1/\(1 - b\), 2 here"):
+        found.at_ratio(3.0)
+    with pytest.raises(ValueError, match=r"`limits\[1\]` must be at most 1/\(1 - b\), 2 here"):
+        found.best_ratio(limits=(2.5, 3))
+    assert found.at_ratio(2.0).b == 0
+    assert Blocks(a=0.5, b=1.5, c=1).at_ratio(3.0).b == 2.5  # unstable, and no limit
     other: Any = "time"
     with pytest.raises(ValueError, match="`minimize`"):
         found.best_ratio(minimize=other)

@@ -108,8 +108,8 @@ class CouplingBounds(Study):
     name: ClassVar[str] = "coupling-bounds"
     title: ClassVar[str] = "How large transients of coupled descent are"
     source: ClassVar[str] = (
-        "published bound and minimax statement: arXiv 2606.04031; exact constant: theorem 2 of "
-        "the theory notes of this package"
+        "published bound and minimax statement: arXiv 2606.04031; exact constant: equation "
+        "(3) of docs/theory/coupled.md"
     )
     question: ClassVar[str] = (
         "Two players descend quadratic losses, one reads the other. How far do perturbations go, "

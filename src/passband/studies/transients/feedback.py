@@ -121,8 +121,8 @@ class FeedbackThresholds(Study):
     name: ClassVar[str] = "feedback-thresholds"
     title: ClassVar[str] = "How much feedback coupled descent bears"
     source: ClassVar[str] = (
-        "a critical coupling threshold: arXiv 2606.04031; ‖E‖‖C‖ = (1−a)(1−b): theorem 5 of the "
-        "theory notes of this package"
+        "a critical coupling threshold: arXiv 2606.04031; ‖E‖‖C‖ = (1−a)(1−b): equation "
+        "(5) of docs/theory/coupled.md"
     )
     question: ClassVar[str] = (
         "The driven player begins to answer. At which strength does the first game of a class "

@@ -27,6 +27,16 @@ def check_margins(**values: Any) -> None:
             )
 
 
+def check_ratio(tau: Any, *, beta: float, name: str = "tau") -> None:
+    """Raise unless a factor of the driven block's step size leaves its radius at zero or above."""
+    check_positive(**{name: tau})
+    if tau * beta > 1:
+        raise ValueError(
+            f"`{name}` must be at most 1/(1 - b), {1 / beta:g} here, where the radius of the "
+            f"driven block is zero; got {tau!r}."
+        )
+
+
 def _is_real(value: Any) -> bool:
     try:
         return not isinstance(value, str | bytes) and bool(float(value) == value)

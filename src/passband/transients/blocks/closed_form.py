@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from passband.transients.blocks.checks import check_ratio
+
 
 class Margins(NamedTuple):
     """Margins of the diagonal blocks and norms of the couplings."""
@@ -28,8 +30,9 @@ class Margins(NamedTuple):
         return Margins(alpha - s, beta - s, c, e).scaled(1 / (1 - s))
 
     def at_ratio(self, tau: float) -> "Margins":
-        """Return the margins with the second block's step size multiplied."""
-        return Margins(self.alpha, tau * self.beta, tau * self.c, self.e)
+        """Return the margins with the second block's step size multiplied, by a checked factor."""
+        check_ratio(tau, beta=self.beta)
+        return Margins(self.alpha, float(tau) * self.beta, float(tau) * self.c, self.e)
 
     @property
     def gap(self) -> float:
@@ -37,7 +40,7 @@ class Margins(NamedTuple):
         return self.alpha * self.beta - self.e * self.c
 
     @property
-    def multipliers(self) -> tuple[float, float]:
+    def eigenmargins(self) -> tuple[float, float]:
         """One minus the eigenvalues of N, ascending."""
         mean = (self.alpha + self.beta) / 2
         spread = math.hypot((self.alpha - self.beta) / 2, math.sqrt(self.e * self.c))
@@ -46,7 +49,7 @@ class Margins(NamedTuple):
 
 
 def kreiss_of(margins: Margins) -> float:
-    """Return Theorem 2: the largest Kreiss constant of blocks with these margins and norms.
+    """Return (3) of docs/theory/coupled: the largest Kreiss constant with these margins and norms.
 
     ::
 
@@ -72,7 +75,7 @@ def kreiss_of(margins: Margins) -> float:
 def noise_of(margins: Margins, first: float, second: float) -> float:
     """Return ``Σ ‖Nᵏ diag(first, second)‖_F²``, the trace of ``X = N X Nᵀ + diag²``."""
     alpha, beta, c, e = margins
-    if not margins.multipliers[0] > 0:
+    if not margins.eigenmargins[0] > 0:
         return math.inf
     a, b = 1 - alpha, 1 - beta
     equations = np.array(

@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
 from typing_extensions import override
 
-from passband.transients.blocks.two import Bounded
+from passband.transients.blocks.measured import Bounded, comparison_matrix
 from passband.transients.dense.growth import Growth, growth
 from passband.transients.dense.kreiss import kreiss
-from passband.transients.dense.matrices import as_square, norm
-from passband.transients.dense.numerical_range import numerical_radius
-from passband.transients.dense.radii import pseudospectral_radius
+from passband.transients.dense.matrices import as_square
+from passband.transients.dense.radii import pseudospectral_radius, spectral_radius
 
 
 @final
@@ -29,6 +27,10 @@ class Comparison:
 
     Args:
         matrix: The comparison matrix, nonnegative, shape ``(m, m)``.
+
+    Raises:
+        TypeError: If it is not a matrix of numbers.
+        ValueError: If it is not square, finite, real and nonnegative.
 
     Example:
         Two blocks, as `Blocks` has them in closed form: ``17/8``.
@@ -61,25 +63,22 @@ class Comparison:
             sizes: Sizes of the blocks, of sum n.
             bound: ``"kreiss"`` takes numerical radii of the diagonal blocks, for Kreiss constants
                 and pseudospectra; ``"powers"`` their norms, for peaks and settling times.
+
+        Raises:
+            TypeError: If J is not a matrix of numbers.
+            ValueError: If J is not a finite square matrix, or an option does not fit it.
         """
         matrix = as_square(J, name="J")
         if any(size < 1 for size in sizes) or sum(sizes) != len(matrix):
             raise ValueError(
                 f"`sizes` must be positive and add up to {len(matrix)}; got {tuple(sizes)}."
             )
-        if bound not in ("kreiss", "powers"):
-            raise ValueError(f'`bound` must be "kreiss" or "powers"; got {bound!r}.')
-        inner = numerical_radius if bound == "kreiss" else norm
-        ends = np.cumsum([0, *sizes])
-        parts = [slice(low, high) for low, high in pairwise(ends.tolist())]
-        norms = np.array([[norm(matrix[row, column]) for column in parts] for row in parts])
-        np.fill_diagonal(norms, [inner(matrix[part, part]) for part in parts])
-        return cls(norms)
+        return cls(comparison_matrix(matrix, sizes=sizes, bound=bound))
 
     @property
     def radius(self) -> float:
         """Spectral radius of N, the largest of the class."""
-        return float(np.abs(np.linalg.eigvals(self.matrix)).max())
+        return spectral_radius(self.matrix)
 
     @property
     def stable(self) -> bool:
@@ -97,11 +96,25 @@ class Comparison:
         return self._transient.bound
 
     def steps(self, eps: float = 1e-3) -> float:
-        """Return the number of steps after which every ``‖Jᵏ‖`` stays at or below ``eps``."""
+        """Return the number of steps after which every ``‖Jᵏ‖`` stays at or below ``eps``.
+
+        Args:
+            eps: The norm at which the transient counts as over, above zero.
+
+        Raises:
+            ValueError: If eps is not positive and finite.
+        """
         return self._transient.settling(eps)
 
     def pseudospectral_radius(self, eps: float) -> float:
-        """Return the largest ``ρ_ε`` of the class."""
+        """Return the largest ``ρ_ε`` of the class.
+
+        Args:
+            eps: Norm of the perturbations, zero or above.
+
+        Raises:
+            ValueError: If eps is negative or not finite.
+        """
         return pseudospectral_radius(self.matrix, eps)
 
     @cached_property

@@ -28,7 +28,11 @@ def feedback_bound(J: Any, norm: float) -> float:
 
     Args:
         J: The system without feedback, shape ``(n, n)``.
-        norm: Norm of what is added.
+        norm: Norm of what is added, zero or above.
+
+    Raises:
+        TypeError: If J is not a matrix of numbers.
+        ValueError: If J is not a finite square matrix, or ``norm`` is negative or not finite.
 
     Example:
         >>> feedback_bound([[0.5, 0.0], [4.0, 0.5]], 0.02) < 3.5
@@ -42,9 +46,9 @@ def feedback_bound(J: Any, norm: float) -> float:
         return math.inf
     bounds = [kreiss(matrix, rtol=_ROUGH).upper / (1 - norm / distance)]
     for inset in _INSETS.tolist():
-        rho = 1 - inset * (1 - radius)
-        K = kreiss(matrix / rho, rtol=_ROUGH).upper
-        if norm * K <= 1 - rho:
+        rate = 1 - inset * (1 - radius)
+        K = kreiss(matrix / rate, rtol=_ROUGH).upper
+        if norm * K <= 1 - rate:
             bounds.append(K)
     return min(bounds)
 
@@ -79,6 +83,10 @@ def critical_feedback(A: Any, B: Any, C: Any) -> CriticalFeedback:
         A: Driving block, shape ``(n, n)``.
         B: Driven block, shape ``(m, m)``.
         C: Coupling, shape ``(m, n)``.
+
+    Raises:
+        TypeError: If one is not a matrix of numbers.
+        ValueError: If one is not finite, or their shapes do not fit.
 
     Example:
         ``(1 − a)(1 − b) / c`` for scalars.

@@ -53,6 +53,10 @@ def instance_bounds(A: Any, B: Any, C: Any) -> KreissBounds:
         B: Driven block, shape ``(m, m)``.
         C: Coupling, shape ``(m, n)``.
 
+    Raises:
+        TypeError: If one is not a matrix of numbers.
+        ValueError: If one is not finite, or their shapes do not fit.
+
     Example:
         For scalars both are exact.
 
@@ -109,11 +113,11 @@ def _resonance(A: Num[ndarray, "n n"], B: Num[ndarray, "m m"], C: Num[ndarray, "
     distances = np.geomspace(1e-6, 1e2, _DISTANCES)
     best = 1.0
     for angles in (np.angle(lam)[:, None], np.angle(mu)[None, :]):
-        heights = [_height(lam, mu, g, float(x), angles).max() for x in distances]
+        heights = [_height(lam, mu, g, float(d), angles).max() for d in distances]
         i = int(np.argmax(heights))
         low, high = distances[max(i - 1, 0)], distances[min(i + 1, _DISTANCES - 1)]
         finer = np.geomspace(low, high, _DISTANCES)
-        best = max(best, *(float(_height(lam, mu, g, float(x), angles).max()) for x in finer))
+        best = max(best, *(float(_height(lam, mu, g, float(d), angles).max()) for d in finer))
     return best
 
 
@@ -121,10 +125,10 @@ def _height(
     lam: Complex[ndarray, " i"],
     mu: Complex[ndarray, " j"],
     g: Float[ndarray, "i j"],
-    x: float,
+    d: float,
     angles: ndarray,
 ) -> Float[ndarray, "i j"]:
-    """Return ``x ‖(zI − [[λ, 0], [g, μ]])⁻¹‖`` for all pairs, on the circle at distance x."""
-    z = (1 + x) * np.exp(1j * angles)
+    """Return ``d ‖(zI − [[λ, 0], [g, μ]])⁻¹‖`` for all pairs, on the circle at distance d."""
+    z = (1 + d) * np.exp(1j * angles)
     p, q = np.abs(z - lam[:, None]), np.abs(z - mu[None, :])
-    return x * (np.hypot(p - q, g) + np.hypot(p + q, g)) / (2 * p * q)
+    return d * (np.hypot(p - q, g) + np.hypot(p + q, g)) / (2 * p * q)

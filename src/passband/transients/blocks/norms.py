@@ -20,7 +20,7 @@ def power_norms(margins: Margins, k: Float[ndarray, " m"]) -> Float[ndarray, " m
     ``Nᵏ = ½(λ₁ᵏ + λ₂ᵏ) I + D (N − ½(a + b) I)``.
     """
     alpha, beta, c, e = margins
-    slow, fast = margins.multipliers
+    slow, fast = margins.eigenmargins
     first = np.exp(k * np.log1p(-slow)) if slow < 1 else (k == 0).astype(np.float64)
     ratio = (1 - fast) / (1 - slow) if slow < 1 else 0.0
     spread = fast - slow
@@ -40,7 +40,7 @@ def power_norms(margins: Margins, k: Float[ndarray, " m"]) -> Float[ndarray, " m
 
 def peak_of(margins: Margins) -> float:
     """Return ``max_k ‖Nᵏ‖``, ``inf`` if the powers grow without bound."""
-    slow, fast = margins.multipliers
+    slow, fast = margins.eigenmargins
     if min(margins.alpha, margins.beta) < 0 or slow < 0:
         return math.inf
     if fast == 0:
@@ -54,7 +54,7 @@ def peak_of(margins: Margins) -> float:
 
 def steps_of(margins: Margins, eps: float) -> float:
     """Return the first k from which on ``‖Nᵏ‖ ≤ eps``, ``inf`` if there is none."""
-    slow, _ = margins.multipliers
+    slow, _ = margins.eigenmargins
     if not slow > 0:
         return math.inf
     k = _some_powers((40 + abs(math.log(eps)) + math.log(peak_of(margins))) / slow)
@@ -71,7 +71,7 @@ def steps_of(margins: Margins, eps: float) -> float:
 
 def trust_of(margins: Margins) -> float:
     """Return ``max ρ(1−ρ) / (4 M²)`` over ρ, with ``‖Nᵏ‖ ≤ M ρᵏ``; 0 if N does not decay."""
-    slow, _ = margins.multipliers
+    slow, _ = margins.eigenmargins
     if not slow > 0:
         return 0.0
     insets = (slow * np.linspace(0.02, 0.98, 49)).tolist()

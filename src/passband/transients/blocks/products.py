@@ -23,6 +23,10 @@ def product_bounds(classes: Sequence[Any]) -> Float[ndarray, " k"]:
     Args:
         classes: One for each step, in the order of time, of as many blocks each.
 
+    Raises:
+        TypeError: If one is neither `Blocks` nor `Comparison`.
+        ValueError: If there is none, or they differ in their number of blocks.
+
     Example:
         >>> first, second = Blocks(a=0.5, b=0.5, c=4.0), Blocks(a=0.5, b=0.5, c=0.0)
         >>> product_bounds([first, second]).round(4)
@@ -49,6 +53,10 @@ def any_order(classes: Sequence[Any]) -> Comparison:
 
     Args:
         classes: Of as many blocks each.
+
+    Raises:
+        TypeError: If one is neither `Blocks` nor `Comparison`.
+        ValueError: If there is none, or they differ in their number of blocks.
     """
     return Comparison(np.max(_matrices(classes), axis=0))
 

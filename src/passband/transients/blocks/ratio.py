@@ -6,12 +6,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from passband._shapes import Num
+from passband.transients.blocks.checks import check_ratio
 from passband.transients.blocks.closed_form import Margins, kreiss_of, noise_of
 from passband.transients.blocks.norms import steps_of
 from passband.transients.dense.matrices import as_matrix
 
 Aim = Literal["steps", "noise"]
 
+_SLOWEST = 1e-4
 _SCAN = 60  # factors tried, three times over, closer and closer
 
 
@@ -31,9 +33,10 @@ def best_ratio_of(
     limits: tuple[float, float] | None,
 ) -> Choice:
     """Return the factor within limits of least cost, at most ``max_kreiss``."""
-    low, high = limits or (1e-4, 1 / margins.beta if margins.beta > 0 else 1.0)
+    low, high = limits or (_SLOWEST, 1 / margins.beta if margins.beta > 0 else 1.0)
     if not 0 < low < high < math.inf:
         raise ValueError(f"`limits` must be two ascending positive factors; got {limits!r}.")
+    check_ratio(high, beta=margins.beta, name="limits[1]")
     if not max_kreiss >= 1:
         raise ValueError(f"`max_kreiss` must be at least 1; got {max_kreiss!r}.")
     if minimize not in ("steps", "noise"):
@@ -41,7 +44,7 @@ def best_ratio_of(
 
     def cost(tau: float) -> float:
         there = margins.at_ratio(tau)
-        if not (there.multipliers[0] > 0 and kreiss_of(there) <= max_kreiss):
+        if not (there.eigenmargins[0] > 0 and kreiss_of(there) <= max_kreiss):
             return math.inf
         return steps_of(there, eps) if minimize == "steps" else noise_of(there, 1.0, tau)
 

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 from numpy import ndarray
@@ -10,12 +10,10 @@ from typing_extensions import override
 
 from passband.transients.blocks.checks import check_margins, check_nonnegative, check_positive
 from passband.transients.blocks.closed_form import Margins, kreiss_of, noise_of
+from passband.transients.blocks.measured import Bounded, comparison_matrix
 from passband.transients.blocks.norms import peak_of, steps_of, trust_of
 from passband.transients.blocks.ratio import Aim, best_ratio_of
-from passband.transients.dense.matrices import as_square, check_level, norm
-from passband.transients.dense.numerical_range import numerical_radius
-
-Bounded = Literal["kreiss", "powers"]
+from passband.transients.dense.matrices import as_square, check_level
 
 
 @final
@@ -41,6 +39,12 @@ class Blocks:
         b: Spectral radius of the driven block.
         c: Norm of the coupling that drives, from the first block into the second.
         e: Norm of the feedback.
+
+    Attributes:
+        margins: ``(1 − a, 1 − b, c, e)``, in all their digits: `from_margins` does not round them.
+
+    Raises:
+        ValueError: If a number is negative or not finite.
 
     Example:
         ``c / (4(1−a)) + (1−a)/c = 2 + ⅛``; the bound in print is ``2/(1−a) + c/(4(1−a)) = 6``.
@@ -97,16 +101,9 @@ class Blocks:
             raise ValueError(
                 f"`first` must leave two blocks of a matrix of size {len(matrix)}; got {first!r}."
             )
-        if bound not in ("kreiss", "powers"):
-            raise ValueError(f'`bound` must be "kreiss" or "powers"; got {bound!r}.')
-        size = numerical_radius if bound == "kreiss" else norm
-        head, tail = slice(None, first), slice(first, None)
-        return cls(
-            a=size(matrix[head, head]),
-            b=size(matrix[tail, tail]),
-            c=norm(matrix[tail, head]),
-            e=norm(matrix[head, tail]),
-        )
+        sizes = first, len(matrix) - first
+        (a, e), (c, b) = comparison_matrix(matrix, sizes=sizes, bound=bound).tolist()
+        return cls(a=a, b=b, c=c, e=e)
 
     @property
     def matrix(self) -> ndarray:
@@ -116,7 +113,7 @@ class Blocks:
     @property
     def radius(self) -> float:
         """Spectral radius of N, the largest of the class."""
-        return 1 - self.margins.multipliers[0]
+        return 1 - self.margins.eigenmargins[0]
 
     @property
     def stable(self) -> bool:
@@ -219,10 +216,13 @@ class Blocks:
         """Return the same system with the driven block's step size multiplied by ``tau``.
 
         Args:
-            tau: Factor of ``1 − b`` and of c; at most ``1/(1−b)``.
+            tau: Factor of ``1 − b`` and of c, above zero; at most ``1/(1−b)``, where the radius
+                of the driven block is zero.
+
+        Raises:
+            ValueError: If tau is out of this range.
         """
-        check_positive(tau=tau)
-        alpha, beta, c, e = self.margins.at_ratio(float(tau))
+        alpha, beta, c, e = self.margins.at_ratio(tau)
         return Blocks.from_margins(alpha=alpha, beta=beta, c=c, e=e)
 
     @property
@@ -253,12 +253,14 @@ class Blocks:
             minimize: ``"steps"`` until ``eps``, or the ``"noise"`` floor, noise in the driven
                 block growing with its step size.
             eps: The norm at which the transient counts as over.
-            max_kreiss: The largest Kreiss constant to accept.
-            limits: Smallest and largest factor; up to ``1/(1−b)`` by default. The real limit of a
-                step size is set by the largest curvature, which the margins do not know.
+            max_kreiss: The largest Kreiss constant to accept, at least 1.
+            limits: Smallest and largest factor, the latter at most ``1/(1−b)``; ``(1e-4,
+                1/(1−b))`` by default. The real limit of a step size is set by the largest
+                curvature, which the margins do not know.
 
         Raises:
-            ValueError: If no factor within the limits is stable and meets ``max_kreiss``.
+            ValueError: If an argument is out of range, or no factor within the limits is stable
+                and meets ``max_kreiss``.
         """
         check_positive(eps=eps)
         tau, cost = best_ratio_of(
