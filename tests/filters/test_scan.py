@@ -1,9 +1,21 @@
 """A dense scan of the radius never disagrees with the algebraic passband."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 
-from passband.filters import SGD, USAM, Filter, HessianUSAM
+from passband.filters import (
+    SGD,
+    USAM,
+    Delayed,
+    Filter,
+    HessianUSAM,
+    LocalSGD,
+    Lookahead,
+    Parity,
+    Schedule,
+    ScheduleFree,
+)
 
 SETTINGS = settings(deadline=None, max_examples=15)
 rates = st.floats(-8, 4).map(lambda x: 10.0**x)
@@ -92,3 +104,48 @@ def test_ascent(
 
     assert_scan_agrees(USAM(rho=rho, steps=steps, **options), scale=1 / lr)  # pyright: ignore[reportArgumentType]
     assert_scan_agrees(HessianUSAM(rho=rho * lr, **options), scale=1 / lr)  # pyright: ignore[reportArgumentType]
+
+
+COSINE = 0.05001 + 0.05 * np.cos(2 * np.pi * np.arange(50) / 50)
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        Schedule([SGD(lr=float(lr)) for lr in COSINE]),
+        Schedule([SGD(lr=float(lr), momentum=0.9) for lr in COSINE[::3]]),
+        Lookahead(
+            LocalSGD(lr=0.80423, steps=8, outer_lr=3.65333, outer_momentum=-0.61492), k=7, alpha=0.5
+        ),
+        Lookahead(
+            Lookahead(
+                Parity(lr=3.6469, strength=0.0, momentum=0.56103), k=7, alpha=1.0, reset=True
+            ),
+            k=6,
+            alpha=0.5,
+            reset=True,
+        ),
+    ],
+    ids=["cosine", "cosine with momentum", "of local steps", "reset twice"],
+)
+def test_long_periods_whose_conditions_have_a_high_degree(filter: Filter) -> None:
+    assert_scan_agrees(filter, scale=1.0)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        Lookahead(SGD(lr=1.0), k=2, alpha=0.5),
+        LocalSGD(lr=1.0, steps=2, outer_lr=0.7, outer_momentum=0.5),
+        ScheduleFree(lr=1.0, averaging=0.1),
+        Delayed(lr=1.0, delay=2),
+    ],
+    ids=lambda base: type(base).__name__,
+)
+def test_emptying_buffers_does_not_move_weights_that_stand_still(base: Filter) -> None:
+    meeting = Lookahead(base, k=3, alpha=0.5, reset=True)
+
+    assert np.abs(meeting.multipliers(0.0) - 1).min() < 1e-12
+    assert_scan_agrees(meeting, scale=1.0)
+    assert meeting.gain > 0  # stages of one name each
+    assert np.isfinite(meeting.noise(0.01))

@@ -18,7 +18,7 @@ from passband.filters.checks import (
 )
 from passband.filters.crossings import admissible_set, polynomial_conditions
 from passband.filters.cycle import Cycle, Stage, after, composed
-from passband.filters.loop import Loop
+from passband.filters.loop import Loop, free_slot, is_position
 from passband.filters.oracles import Contraction, chain
 from passband.filters.passband import Passband
 from passband.filters.sgd import sgd_loop
@@ -37,7 +37,8 @@ class Lookahead(Filter):
         base: The fast optimizer.
         k: Steps of it between two meetings.
         alpha: Part ``0 < ζ ≤ 1`` of the way.
-        reset: Whether buffers are emptied at a meeting; by default they are kept.
+        reset: Whether buffers are emptied at a meeting; by default they are kept. Positions that
+            the base remembers are kept in any case; a copy of its parameters moves with them.
 
     Example:
         >>> from passband.filters import SGD
@@ -74,11 +75,13 @@ class Lookahead(Filter):
     def stages(self) -> tuple[Stage, ...]:
         inner = self.base.stages
         slots = Cycle.of(inner).slots
-        state = dict(zip((*slots, "slow", "none"), np.eye(len(slots) + 2), strict=True))
-        fast, slow, none = state["theta"], state["slow"], 0 * state["none"]
+        name = free_slot("slow theta", slots)
+        state = dict(zip((*slots, name, "none"), np.eye(len(slots) + 2), strict=True))
+        fast, slow, none = state["theta"], state[name], 0 * state["none"]
         meeting = (1 - self.alpha) * slow + self.alpha * fast
-        changes = {slot: -state[slot] if self.reset else none for slot in slots}
-        changes |= {"theta": meeting - fast, "slow": meeting - slow}
+        changes = {slot: -state[slot] if self._empties(slot) else none for slot in slots}
+        changes |= {slot: meeting - state[slot] for slot in _copies(Cycle.of(inner))}
+        changes |= {name: meeting - slow}
         return (*inner * self.k, Stage(Loop.from_changes(changes, point=none, weights=fast)))
 
     @property
@@ -91,13 +94,16 @@ class Lookahead(Filter):
     def memory(self) -> float:
         return self.base.memory + 1
 
+    def _empties(self, slot: str) -> bool:
+        return self.reset and not is_position(slot)
+
     def _change(self, fast: Cycle, lam: Num[ndarray, "*batch"]) -> Num[ndarray, "*batch s s"]:
         """Return ``M(λ) − I`` from meeting to meeting, where fast and slow weights are one."""
         forward = composed([(fast.change(lam), self.k)], then=after)
-        theta = np.array([slot == "theta" for slot in fast.slots])
-        kept = np.where(theta, self.alpha, 0.0 if self.reset else 1.0)
-        emptied = np.diag(np.where(theta | (not self.reset), 0.0, 1.0))
-        return kept[:, None] * forward - emptied
+        emptied = np.array([float(self._empties(slot)) for slot in fast.slots])
+        copies = _copies(fast)
+        kept = np.where([slot in copies for slot in fast.slots], self.alpha, 1 - emptied)
+        return kept[:, None] * forward - np.diag(emptied)
 
     @override
     def _transition(self, lam: Num[ndarray, "*batch"]) -> Num[ndarray, "*batch s s"]:
@@ -168,7 +174,8 @@ class WeightAverage(CycleFilter):
     @override
     def stages(self) -> tuple[Stage, ...]:
         theta, average, none = np.eye(3)
-        changes = {"theta": 0 * none, "average of theta": (1 - self.decay) * (theta - average)}
+        name = free_slot("average of theta", Cycle.of(self.base.stages).slots)
+        changes = {"theta": 0 * none, name: (1 - self.decay) * (theta - average)}
         averaging = Loop.from_changes(changes, point=0 * none, weights=average)
         return (*self.base.stages, Stage(averaging))
 
@@ -217,8 +224,16 @@ class ScheduleFree(LoopFilter):
         z, x, g = np.eye(3)
         y = (1 - self.momentum) * z + self.momentum * x
         stepped = z - self.lr * g
-        changes = {"z": stepped - z, "theta": self.averaging * (stepped - x)}
+        changes = {"z theta": stepped - z, "theta": self.averaging * (stepped - x)}
         return Loop.from_changes(changes, point=y, weights=x)
+
+
+def _copies(base: Cycle) -> list[str]:
+    """Return the slots that hold the parameters at the end of a period, whatever came before."""
+    M = np.eye(len(base.slots)) + base.change(base.scale * np.array([-0.7, 0.3, 1.1]))
+    theta = M[:, [base.slots.index("theta")]]
+    same = np.isclose(M, theta, rtol=1e-12, atol=0.0).all(axis=(0, 2))
+    return [slot for slot, equal in zip(base.slots, same, strict=True) if equal]
 
 
 def check_part(name: str, base: Filter) -> None:

@@ -79,16 +79,20 @@ def polynomial_conditions(
     """
 
     def of_one(mu: ndarray) -> ndarray:
-        return _if_large(size_ := _perron_root(change(mu)), size_**size)
+        E = change(mu)
+        return _if_large(size_ := _perron_root(E), size_ * _largest_minor(E))
+
+    def of_minus_one(mu: ndarray) -> ndarray:
+        E = change(mu)
+        return _if_large(size_ := _perron_root(E), size_ * _largest_minor(2 * np.eye(size) + E))
 
     def of_pairs(mu: ndarray) -> ndarray:
         E = change(mu)
-        pairs = _perron_root(compound_change(E)) ** (size * (size - 1) // 2 - 1)
-        return _if_large(size_ := _perron_root(E), size_**2 * pairs)
+        return _if_large(size_ := _perron_root(E), size_**2 * _largest_minor(compound_change(E)))
 
     ways: list[tuple[Exit, Function, int, Function | None]] = [
         ("+1", drifts(change), degree, of_one if size > 1 else None),
-        ("-1", alternates(change), degree, of_one if size > 1 else None),
+        ("-1", alternates(change), degree, of_minus_one if size > 1 else None),
     ]
     if size > 1:
         ways.append(("pair", rotates(change), degree * (size - 1), of_pairs))
@@ -107,6 +111,15 @@ def polynomial_conditions(
 def _perron_root(matrices: ndarray) -> ndarray:
     """Return the spectral radius of the absolute values: a norm that no units of slots move."""
     return spectral_radius(np.abs(matrices))
+
+
+def _largest_minor(matrices: ndarray) -> ndarray:
+    """Return the norm of the adjugate: how much a determinant moves with its entries."""
+    finite = np.isfinite(matrices).all(axis=(-2, -1))
+    minor = np.full(matrices.shape[:-2], math.inf)
+    values = np.linalg.svd(matrices[finite], compute_uv=False)
+    minor[finite] = values[..., :-1].prod(axis=-1)
+    return minor
 
 
 def _if_large(size: ndarray, terms: ndarray) -> ndarray:

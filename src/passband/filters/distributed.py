@@ -165,7 +165,7 @@ class LocalSGD(LoopFilter):
         buffer = self.outer_momentum * v + progress
         step = progress + self.outer_momentum * buffer if self.outer_momentum else progress
         after = outer - self.outer_lr * step
-        changes = {"theta": after - theta, "outer": after - outer, "outer buffer": buffer - v}
+        changes = {"theta": after - theta, "outer theta": after - outer, "outer buffer": buffer - v}
         units = {"outer buffer": self.outer_lr}
         meeting = Loop.from_changes(changes, point=0 * none, weights=theta, units=units)
         local = Stage(sgd_loop(lr=self.lr))

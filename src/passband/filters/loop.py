@@ -41,7 +41,8 @@ class Loop:
         b: How the gradient enters, shape ``(s,)``.
         c: Where the gradient is taken, shape ``(s,)``.
         x: The weights that count, shape ``(s,)``: what is evaluated and saved.
-        slots: What each entry of the state holds; ``theta`` is the parameter of the optimizer.
+        slots: What each entry of the state holds; ``theta`` is the parameter of the optimizer, and
+            other positions have it in their names.
         units: A displacement worth one unit of each slot, shape ``(s,)``: 1 for positions, ``lr``
             for stored gradients. Norms are taken in these units. By default all are 1.
     """
@@ -140,3 +141,15 @@ class Loop:
             value = rotates(self.change) if known else np.ones_like
             conditions.append(Condition("pair", value, pairs))
         return admissible_set(self.change, conditions)
+
+
+def is_position(slot: str) -> bool:
+    """Whether a slot holds weights, rather than a gradient or a displacement."""
+    return "theta" in slot
+
+
+def free_slot(name: str, taken: Sequence[str]) -> str:
+    """Return a name for one more slot: this one, with as many dashes as tell it apart."""
+    while name in taken:
+        name += "'"
+    return name

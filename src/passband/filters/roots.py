@@ -71,7 +71,8 @@ def real_roots(
         values[~np.isfinite(values).all(axis=1)] = 0.0  # beyond double precision: far outside
         size = np.abs(values).max(axis=1, keepdims=True)
         if rounding is not None:
-            terms = np.nan_to_num(rounding(middle), nan=math.inf)
+            inner = np.abs(np.stack([left, right])).min(axis=0) * np.sign(middle)
+            terms = np.nan_to_num(rounding(inner), nan=math.inf)  # the calmer end
             values[size[:, 0] <= _ROUNDING * terms] = 0.0
             size = np.abs(values).max(axis=1, keepdims=True)
         seen = max(seen, float(size[np.abs(middle) < 4 * scale].max(initial=0.0)))
@@ -81,18 +82,28 @@ def real_roots(
         rest = np.abs(coefficients[:, 1:]).sum(axis=1)
         may_vanish = np.abs(coefficients[:, 0]) <= rest * (1 + 1e-9)
         coarse = (np.abs(coefficients[:, -2:]).max(axis=1) > _RESOLVED) & (degree > _NODES)
-        coarse = may_vanish & (coarse | _steep(values))
+        # the interval around 0 is narrower than anything in it could be told apart
+        coarse = may_vanish & (coarse | _steep(values)) & (np.abs(middle) > positive[0])
         for index in np.flatnonzero(may_vanish & ~coarse):
             for root in roots_inside(coefficients[index]):
                 mu = float(middle[index] + half[index] * root)
                 roots.append(0.0 if abs(mu) <= positive[0] else mu)
         if not coarse.any():
             break
+        unresolved = left[coarse], right[coarse]
         left, right = (
             np.concatenate([left[coarse], middle[coarse]]),
             np.concatenate([middle[coarse], right[coarse]]),
         )
+    else:
+        roots.extend(_changes_of_sign(function, *unresolved))
     return polish(function, np.array(_merged(roots))).tolist()
+
+
+def _changes_of_sign(function: Function, left: ndarray, right: ndarray) -> list[float]:
+    """Return the middles of intervals at whose ends a function has different signs."""
+    signs = np.sign(function(left)) * np.sign(function(right))  # NaN where it overflows
+    return ((left + right) / 2)[signs < 0].tolist()
 
 
 def _steep(values: Float[ndarray, "i d"]) -> Bool[ndarray, " i"]:
