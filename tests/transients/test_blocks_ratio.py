@@ -190,6 +190,7 @@ def test_refuses_other_wrong_arguments() -> None:
     with pytest.raises(ValueError, match=r"`limits\[1\]` must be at most 1/\(1 - b\), 2 here"):
         found.best_ratio(limits=(2.5, 3))
     assert found.at_ratio(2.0).b == 0
+    assert Blocks(a=0.5, b=0.95, c=1).at_ratio(20).b == 0  # though 1 - 0.95 is not 0.05
     assert Blocks(a=0.5, b=1.5, c=1).at_ratio(3.0).b == 2.5  # unstable, and no limit
     other: Any = "time"
     with pytest.raises(ValueError, match="`minimize`"):

@@ -60,9 +60,15 @@ def test_remedies_against_shear() -> None:
 
     peaks = {row.update.name: row.peak for row in usual.rows}
     assert_allclose(peaks["simultaneous"], 15.6, atol=0.05)
-    assert_allclose(peaks["alternating, 5 of y"], 18.6, atol=0.15)
-    for name in ("alternating", "extragradient", "optimistic", "lookahead(5, 0.5) of simultaneous"):
+    assert_allclose(peaks["alternating, 5 of y"], 18.5, atol=0.05)
+    left = ("alternating", "extragradient", "optimistic", "lookahead(5, 0.5) of simultaneous")
+    for name in (*left, "proximal", "competitive"):
         assert 15.3 < peaks[name] < 15.6
+    steps = {row.update.name.partition("(")[0]: row.steps for row in usual.rows}
+    damped = {name.partition("(")[0]: peak for name, peak in peaks.items()}
+    for name, peak, longer in (("consensus", 6.3, 2.7), ("symplectic", 9.0, 1.9)):
+        assert_allclose(damped[name], peak, atol=0.05)
+        assert_allclose(steps[name] / steps["simultaneous"], longer, atol=0.05)
     _, first, second = chosen.rows
     assert_allclose([first.peak, second.peak], [13.6, 6.3], atol=0.06)
     plain = usual.rows[0]
@@ -71,6 +77,13 @@ def test_remedies_against_shear() -> None:
     assert plain.gradients == 2 * plain.steps
     assert "recommend" not in repr(usual)
     assert "multiply the learning rate of 'y'" in repr(usual)
+
+
+def test_a_given_strength_is_that_of_both_remedies() -> None:
+    table = compare(sheared(), strength=0.0005)
+
+    names = {row.update.name for row in table.rows}
+    assert {"consensus(0.0005)", "symplectic(0.0005)"} <= names
 
 
 def test_remedies_against_rotation() -> None:
@@ -112,6 +125,15 @@ def test_the_recommended_ratio_shrinks_the_transient_in_the_same_time(flipped: b
     # measured there is what the closed form of scalar blocks says
     assert_allclose(advice.measured.kreiss.lower, advice.expected.kreiss, rtol=2e-3)
     assert advice.measured.stable
+
+
+def test_a_level_of_its_own_is_what_counts() -> None:
+    early, usual = recommend_ratio(sheared(), eps=0.5), recommend_ratio(sheared())
+
+    assert early is not None
+    assert usual is not None
+    best = early.blocks.best_ratio(eps=0.5, limits=(1e-3, 20)).cost
+    assert early.expected.steps(0.5) <= 1.1 * best < usual.expected.steps(0.5)
 
 
 def test_a_capped_constant_is_kept() -> None:

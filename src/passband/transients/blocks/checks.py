@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+_SLACK = 1e-12  # 1 - 0.95 is not 0.05, but 20 is meant to be the limit
+
 
 def check_nonnegative(**values: Any) -> None:
     """Raise unless every value is a finite number, zero or above."""
@@ -30,7 +32,7 @@ def check_margins(**values: Any) -> None:
 def check_ratio(tau: Any, *, beta: float, name: str = "tau") -> None:
     """Raise unless a factor of the driven block's step size leaves its radius at zero or above."""
     check_positive(**{name: tau})
-    if tau * beta > 1:
+    if tau * beta > 1 + _SLACK:
         raise ValueError(
             f"`{name}` must be at most 1/(1 - b), {1 / beta:g} here, where the radius of the "
             f"driven block is zero; got {tau!r}."

@@ -32,7 +32,7 @@ class Margins(NamedTuple):
     def at_ratio(self, tau: float) -> "Margins":
         """Return the margins with the second block's step size multiplied, by a checked factor."""
         check_ratio(tau, beta=self.beta)
-        return Margins(self.alpha, float(tau) * self.beta, float(tau) * self.c, self.e)
+        return Margins(self.alpha, min(float(tau) * self.beta, 1.0), float(tau) * self.c, self.e)
 
     @property
     def gap(self) -> float:

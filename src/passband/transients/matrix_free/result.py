@@ -31,7 +31,8 @@ class Transient:
         peak_error: Estimated distance to the true one.
         step: When it is reached, k.
         horizon: The largest power that was looked at.
-        settled: Whether the power at the horizon is below 0.9, so that none after it is larger.
+        settled: Whether no power after the horizon is larger: because that at the horizon is below
+            0.9, or, where `exact`, because the largest of all lies within ``steps``.
         settling: Steps after which ``‖Jᵏ‖`` stays below 1e-3. Proved where `exact`; else about,
             from the curve, and beyond the horizon as the radius has it.
         curve: Lower bounds of ``‖Jᵏ‖`` for k = 0, 1, …, near `step` and at powers of two close

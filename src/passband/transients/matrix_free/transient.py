@@ -54,8 +54,9 @@ def transient(
     ``8 · horizon + 110 · k`` products, more where many are as large. The Kreiss constant takes a
     sweep of ``max(horizon, 4 k)`` and up to 6 rounds of ``4 T`` products at each of two places z,
     ``T ≈ (5 + ln peak) / ln |z|``; the radius up to 300; the norms of m × m blocks up to 40
-    each. Memory is about thirty vectors, and up to 1 GiB for the radius. Up to 1,024 entries the
-    matrix takes over once n products are spent, so that no more than 2 n are.
+    each. Memory is about thirty vectors, and up to 48 more for the radius, or 1 GiB if that is
+    more. From 65 to 1,024 entries the matrix is written out once n products are spent, so that
+    no more than 2 n are.
 
     Args:
         J: The operator: an `UpdateJacobian`, or any other real one with an adjoint.
