@@ -125,8 +125,17 @@ COSINE = 0.05001 + 0.05 * np.cos(2 * np.pi * np.arange(50) / 50)
             alpha=0.5,
             reset=True,
         ),
+        Lookahead(
+            Lookahead(USAM(lr=4.92794, rho=-0.118048), k=6, alpha=1.0, reset=True), k=5, alpha=0.5
+        ),
+        Lookahead(
+            LocalSGD(lr=6.3282, steps=1, outer_lr=0.33054, outer_momentum=0.5),
+            k=1,
+            alpha=1.0,
+            reset=True,
+        ),
     ],
-    ids=["cosine", "cosine with momentum", "of local steps", "reset twice"],
+    ids=["cosine", "cosine with momentum", "of local steps", "reset twice", "calm above", "affine"],
 )
 def test_long_periods_whose_conditions_have_a_high_degree(filter: Filter) -> None:
     assert_scan_agrees(filter, scale=1.0)

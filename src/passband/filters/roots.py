@@ -63,6 +63,7 @@ def real_roots(
     left, right = ends[:-1], ends[1:]
 
     roots: list[float] = []
+    unresolved = left[:0], right[:0]
     seen = 0.0
     for _ in range(_SPLITS):
         middle, half = (right + left) / 2, (right - left) / 2
@@ -71,8 +72,8 @@ def real_roots(
         values[~np.isfinite(values).all(axis=1)] = 0.0  # beyond double precision: far outside
         size = np.abs(values).max(axis=1, keepdims=True)
         if rounding is not None:
-            inner = np.abs(np.stack([left, right])).min(axis=0) * np.sign(middle)
-            terms = np.nan_to_num(rounding(inner), nan=math.inf)  # the calmer end
+            terms = np.minimum(rounding(left), rounding(right))  # at the calmer end
+            terms = np.nan_to_num(terms, nan=math.inf)
             values[size[:, 0] <= _ROUNDING * terms] = 0.0
             size = np.abs(values).max(axis=1, keepdims=True)
         seen = max(seen, float(size[np.abs(middle) < 4 * scale].max(initial=0.0)))
@@ -162,7 +163,7 @@ def _affine_root(function: Function, *, scale: float) -> list[float] | None:
             return None
         slope = (high - low) / 2
         if abs(slope) <= _CONSTANT * abs(zero):
-            return []
+            return [] if first else [0.0]  # nearer to 0 than rounding tells
         reach *= abs(zero / slope)
         if reach == 0:
             break
