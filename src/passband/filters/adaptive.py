@@ -6,7 +6,7 @@ curvature back. Bias corrections have died out.
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from typing_extensions import override
@@ -75,17 +75,21 @@ class _Averaged(LoopFilter):
     weight_decay: float = 0.0
     decoupled: bool = False
 
+    _nesterov: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         check_positive(lr=self.lr)
         check_betas(self.betas)
         check_nonnegative(weight_decay=self.weight_decay)
 
     @property
+    @final
     @override
     def loop(self) -> Loop:
         return average_loop(
             lr=self.lr,
             beta=self.betas[0],
+            nesterov=self._nesterov,
             shrink=self.weight_decay if self.decoupled else 0.0,
         )
 
@@ -167,15 +171,7 @@ class NAdam(_Averaged):
         Dozat 2016.
     """
 
-    @property
-    @override
-    def loop(self) -> Loop:
-        return average_loop(
-            lr=self.lr,
-            beta=self.betas[0],
-            nesterov=True,
-            shrink=self.weight_decay if self.decoupled else 0.0,
-        )
+    _nesterov: ClassVar[bool] = True
 
 
 def average_loop(*, lr: float, beta: float, nesterov: bool = False, shrink: float = 0.0) -> Loop:

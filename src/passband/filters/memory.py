@@ -20,7 +20,7 @@ from passband.filters.checks import (
     check_positive,
 )
 from passband.filters.loop import Loop
-from passband.filters.oracles import Decay, Identity
+from passband.filters.oracles import decayed
 from passband.filters.response import Response
 from passband.filters.staged import LoopFilter
 
@@ -74,7 +74,7 @@ class _Memory(LoopFilter):
     @final
     @override
     def response(self) -> Response:
-        return Decay(self.weight_decay) if self.weight_decay else Identity()
+        return decayed(self.weight_decay)
 
     @property
     @final
@@ -225,7 +225,7 @@ class ExtrapolatedNesterov(LoopFilter):
     @property
     @override
     def response(self) -> Response:
-        return Decay(self.weight_decay) if self.weight_decay else Identity()
+        return decayed(self.weight_decay)
 
     @property
     @override

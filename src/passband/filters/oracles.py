@@ -62,6 +62,11 @@ class Decay(Response):
         return np.ones_like(lam)
 
 
+def decayed(weight_decay: float) -> Response:
+    """Return the gradient at the weights, with coupled weight decay if there is any."""
+    return Decay(weight_decay) if weight_decay else Identity()
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Contraction(Response):

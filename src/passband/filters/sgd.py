@@ -16,7 +16,7 @@ from passband.filters.checks import (
     check_positive,
 )
 from passband.filters.loop import Loop
-from passband.filters.oracles import Decay, Identity
+from passband.filters.oracles import decayed
 from passband.filters.response import Response
 from passband.filters.staged import LoopFilter
 
@@ -75,8 +75,7 @@ class SGD(LoopFilter):
     @property
     @override
     def response(self) -> Response:
-        coupled = self.weight_decay and self.decay != "decoupled"
-        return Decay(self.weight_decay) if coupled else Identity()
+        return decayed(0.0 if self.decay == "decoupled" else self.weight_decay)
 
     @property
     @override

@@ -16,7 +16,7 @@ from passband.filters.checks import (
     check_positive,
 )
 from passband.filters.loop import Loop
-from passband.filters.oracles import Decay, Identity, chain
+from passband.filters.oracles import chain, decayed
 from passband.filters.response import Response
 from passband.filters.sgd import sgd_loop
 from passband.filters.staged import LoopFilter
@@ -49,7 +49,7 @@ class Uphill(LoopFilter):
     @final
     @override
     def response(self) -> Response:
-        decay = Decay(self.weight_decay) if self.weight_decay else Identity()
+        decay = decayed(self.weight_decay)
         match self.decay:
             case "loss":
                 return chain(decay, self.climb)
