@@ -157,6 +157,11 @@ def test_an_edge_above_the_plain_one_is_out_of_reach() -> None:
         design(HessianUSAM, edge=30.0, lr=0.1)
 
 
+def test_where_lr_is_solved_for_no_other_lr_is_advised() -> None:
+    with pytest.raises(ValueError, match=r"with `lr` from .* Change the other options\.$"):
+        design(USAM, edge=1e9, rho=1e9)
+
+
 def test_an_edge_that_jumps_is_said_to_jump() -> None:
     """Periodic ascent never excludes 1/η: its edge leaps over there, and leaves an island."""
     with pytest.raises(

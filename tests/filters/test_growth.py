@@ -116,9 +116,9 @@ def test_a_late_peak_is_found() -> None:
 
 
 def test_one_curvature_at_a_time() -> None:
-    with pytest.raises(ValueError, match="one curvature at a time"):
+    with pytest.raises(ValueError, match=r"`lam` must be one curvature; got .*in a loop"):
         SGD(lr=0.1).overshoot(np.array([1.0, 2.0]))
-    with pytest.raises(ValueError, match="needs real curvatures"):
+    with pytest.raises(ValueError, match=r"`lam` must be real here; got 1j.*`rotation_edge`"):
         SGD(lr=0.1).noise(1j)
     with pytest.raises(ValueError, match="`eps` must be positive"):
         SGD(lr=0.1).settling(1.0, eps=0.0)

@@ -88,8 +88,9 @@ class SAM(Uphill):
     r"""SAM while the gradient norm stays at ``gradient_norm``: USAM with ``ρ / ‖∇f‖``.
 
     Normalized SAM has no ``M(λ)`` at a minimum: as ``‖∇f‖ → 0`` this edge falls to zero like
-    ``sqrt(C ‖∇f‖ / ρ)``, and the iteration circles instead of settling. At a given gradient
-    norm the formula is that of Long and Bartlett. Other arguments as in `USAM`.
+    ``sqrt(C ‖∇f‖ / ρ)``, where ``C = 2 (1 + β) / α`` is that of heavy ball, and the iteration
+    circles instead of settling. At a given norm the formula is that of Long and Bartlett. Other
+    arguments as in `USAM`.
 
     Args:
         rho: Length of the ascent step, ``ρ ≥ 0``, in units of the weights.

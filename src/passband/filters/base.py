@@ -45,7 +45,7 @@ class Filter(ABC):
     @property
     @abstractmethod
     def gradients_per_step(self) -> float:
-        """Gradient evaluations one step costs; a Hessian-vector product counts as one."""
+        """Gradients one step costs; a Hessian-vector product counts as one, here and elsewhere."""
 
     @property
     def period(self) -> int:
@@ -162,12 +162,17 @@ class Filter(ABC):
         return coefficients[0], coefficients[1] / radius, coefficients[2] / radius**2
 
     @property
+    @final
     def rotation_edge(self) -> float:
         """Largest ω such that all imaginary curvatures ``±iω'``, ``ω' ≤ ω``, are admitted.
 
         They are the rotations of games: 0 for gradient descent, ``1/α`` for extragradient. NaN
-        where ``M(λ)`` is no polynomial or is only measured. Tens of milliseconds.
+        where ``M(λ)`` is no polynomial, except for `Proximal`, which admits all, or is only
+        measured. Tens of milliseconds.
         """
+        return self._rotation_edge()
+
+    def _rotation_edge(self) -> float:
         if not self.stages:
             return math.nan
         cycle = Cycle.of(self.stages, scaled=True)
@@ -207,7 +212,10 @@ class Filter(ABC):
 
         Returns:
             The edge, at most `edge`; NaN where it has no honest value: ``M(λ)`` is not a
-            polynomial, or is only measured, or there is no finite edge.
+            polynomial, or is only measured, there is no finite edge, or a mode has more than 12
+            states. The first root of a polynomial of degree up to 24; beyond, as for long
+            schedules with memory, the first of 800 curvatures that grows, then bisection: a
+            shorter range of growth below it could be passed over.
         """
         check_nonnegative(ratio=ratio)
         edge = self.edge
@@ -263,11 +271,14 @@ class Filter(ABC):
         """Return ``M(λ)`` with every slot of the state in displacements, whose norms compare.
 
         Args:
-            lam: One curvature.
+            lam: One real curvature.
+
+        Raises:
+            ValueError: If it is not one, not real, or not finite.
         """
         curvature = _real(as_curvature(lam))
         if curvature.ndim:
-            raise ValueError(f"one curvature at a time; got {lam!r}.")
+            raise ValueError(f"`lam` must be one curvature; got {lam!r}. Call it in a loop.")
         units = self._units
         return units[:, None] * self.transition(curvature) / units
 
@@ -279,5 +290,8 @@ class Filter(ABC):
 
 def _real(lam: ndarray) -> ndarray:
     if np.iscomplexobj(lam):
-        raise ValueError("this needs real curvatures; complex ones have radius and multipliers.")
+        raise ValueError(
+            f"`lam` must be real here; got {lam}. Complex curvatures have `radius` and "
+            "`multipliers`, and `rotation_edge` says which rotations are admitted."
+        )
     return lam

@@ -184,7 +184,7 @@ def _reaches(filter: Filter, edge: float) -> bool:
 
 
 def _in_closed_form(made: Callable[[float], F], knob: str, edge: float) -> F | None:
-    """Return the filter by formula, or None where the page has none."""
+    """Return the filter by formula, or None where docs/theory/passbands has none."""
     if knob == "lr":
         # where lr is the only length, the edge is inversely proportional to it
         value = made(1.0).edge / edge
@@ -248,8 +248,10 @@ def _by_root(made: Callable[[float], F], knob: str, edge: float) -> F:
                 return made(low)
             tight = np.float64(1e-14)
             return made(float(brentq(excess, low, high, xtol=1e-300, rtol=tight)))  # pyright: ignore[reportArgumentType]
+    others = "Change the other options."
+    if knob != "lr":
+        others = "Lower `lr` to raise all of them." if edge > max(reached) else "Raise `lr`."
     raise ValueError(
         f"an edge of {edge:g} cannot be reached: with `{knob}` from {values[0]:g} to "
-        f"{values[-1]:.3g} the edge lies in [{min(reached):g}, {max(reached):g}]. "
-        + ("Lower `lr` to raise all of them." if edge > max(reached) else "Raise `lr`.")
+        f"{values[-1]:.3g} the edge lies in [{min(reached):g}, {max(reached):g}]. {others}"
     )

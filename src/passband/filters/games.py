@@ -124,9 +124,8 @@ class Proximal(LoopFilter):
     def response(self) -> Response:
         return Implicit(self.lr)
 
-    @property
     @override
-    def rotation_edge(self) -> float:
+    def _rotation_edge(self) -> float:
         return math.inf
 
     @property

@@ -2,7 +2,7 @@
 
 A loop ``M(μ) = A + μ b cᵀ`` has the characteristic polynomial ``D(z) − μ N(z)``, so the
 curvature that puts a multiplier at z is ``μ = D(z) / N(z)``. On the unit circle it must be
-real: ``Im D(z) N(z)* = 0``, which divided by ``sin θ`` is a polynomial in ``cos θ`` of degree
+real: ``Im D(z) N(z)* = 0``, which divided by ``sin φ`` is a polynomial in ``cos φ`` of degree
 ``s − 1``. Its roots in [−1, 1] are all crossings by pairs; z = ±1 are the others. This is the
 gain margin of control theory, with every crossing found. Nothing depends on a scale.
 """
@@ -40,7 +40,7 @@ def crossings_by_pairs(D: ndarray, b: ndarray, c: ndarray) -> list[float] | None
         return []
 
     def slope(angle: ndarray) -> ndarray:
-        """Return ``Im D N* / sin θ``."""
+        """Return ``Im D N* / sin φ``."""
         denominator, numerator = _loop_gain(D, b, c, _less_one(angle), det=np.linalg.det)
         return np.imag(denominator * np.conj(numerator)) / np.sin(angle)
 
@@ -60,7 +60,7 @@ def crossings_by_pairs(D: ndarray, b: ndarray, c: ndarray) -> list[float] | None
 
 
 def _less_one(angle: ndarray) -> ndarray:
-    """Return ``exp(iθ) − 1`` without cancellation."""
+    """Return ``exp(iφ) − 1`` without cancellation."""
     return 2j * np.sin(angle / 2) * np.exp(0.5j * angle)
 
 

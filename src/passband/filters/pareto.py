@@ -98,6 +98,10 @@ def pareto(filters: Sequence[Filter]) -> Pareto:
     Returns:
         A table; ``offers`` has the numbers. Cost: milliseconds a filter.
 
+    Raises:
+        TypeError: If one filter came instead of several.
+        ValueError: If there is none.
+
     Example:
         >>> from passband.filters import SGD, USAM, DerivativeAction
         >>> gd, usam = SGD(lr=1.0), USAM(lr=1.0, rho=6.0)

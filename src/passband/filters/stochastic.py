@@ -107,6 +107,9 @@ def batch_sharpness(
         products: ``Hᵦ gᵦ`` of each batch with its own Hessian, shape ``(m, n)``.
         of: ``"means"`` divides two means, ``"ratios"`` takes the mean of ratios.
 
+    Raises:
+        ValueError: If the shapes differ, a number is not finite, or a gradient is zero.
+
     Example:
         >>> batch_sharpness([[1.0, 0.0], [0.0, 1.0]], [[3.0, 0.0], [0.0, 5.0]])
         4.0
@@ -122,7 +125,11 @@ def batch_sharpness(
         )
     curved, squares = (g * hg).sum(axis=1), (g * g).sum(axis=1)
     if not (squares > 0).all():
-        raise ValueError("every batch needs a gradient that is not zero.")
+        zero = np.flatnonzero(~(squares > 0)).tolist()
+        raise ValueError(
+            f"every batch needs a gradient that is not zero; of {len(g)} those at {zero} are zero. "
+            "Leave them out: they have no direction to take a curvature along."
+        )
     if of == "ratios":
         return float(np.mean(curved / squares))
     return float(curved.mean() / squares.mean())
