@@ -44,7 +44,8 @@ def test_random_loops_agree_with_a_scan(seed: int, size: int) -> None:
     A[1:, 1:] *= rng.uniform(0.1, 1.2) / np.abs(np.linalg.eigvals(A[1:, 1:])).max()
     A[0, 0] = 1.0
     b, c = rng.standard_normal((2, size))
-    loop = Loop(D=A - np.eye(size), b=b, c=c, x=c)
+    slots = ("theta", *(f"memory{i}" for i in range(1, size)))
+    loop = Loop(D=A - np.eye(size), b=b, c=c, x=c, slots=slots)
 
     passband = loop.admissible()
 

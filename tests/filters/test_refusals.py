@@ -64,7 +64,7 @@ def out_of_range(name: str, value: Any) -> list[Any]:
             below = [-1.0] if name in {"lr", "weight_decay"} else []
             return [NAN, INF, -INF, "0.1", None, *below, *([0.0] if name == "lr" else [])]
         case int():
-            return [-1, 1.5, NAN, "2", None]
+            return [-1, 1.5, NAN, INF, "2", None]
         case (float(), float()):
             return [(NAN, 0.9), (0.9, NAN), (0.9, 1.0), (-0.1, 0.9), (0.9,), 0.9, None]
         case str():

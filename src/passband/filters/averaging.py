@@ -10,11 +10,11 @@ from typing_extensions import override
 from passband._shapes import Float, Num
 from passband.filters.base import Curvature, Filter
 from passband.filters.checks import (
+    check_below_one,
     check_count,
     check_finite,
-    check_fraction,
     check_positive,
-    check_remembered,
+    check_share,
 )
 from passband.filters.crossings import admissible_set, polynomial_conditions
 from passband.filters.cycle import Cycle, Stage, after, composed
@@ -58,7 +58,7 @@ class Lookahead(Filter):
     def __post_init__(self) -> None:
         check_part("base", self.base)
         check_count(k=self.k)
-        check_fraction(alpha=self.alpha)
+        check_share(alpha=self.alpha)
 
     @property
     @override
@@ -158,7 +158,7 @@ class WeightAverage(CycleFilter):
 
     def __post_init__(self) -> None:
         check_part("base", self.base)
-        check_remembered(decay=self.decay)
+        check_below_one(decay=self.decay)
 
     @property
     @override
@@ -216,7 +216,7 @@ class ScheduleFree(LoopFilter):
     def __post_init__(self) -> None:
         check_positive(lr=self.lr)
         check_finite(momentum=self.momentum)
-        check_fraction(averaging=self.averaging)
+        check_share(averaging=self.averaging)
 
     @property
     @override

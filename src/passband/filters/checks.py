@@ -41,9 +41,7 @@ def check_finite(**options: float) -> None:
 def check_count(**options: int) -> None:
     """Raise unless every option is a whole number, one or above."""
     for name, value in options.items():
-        if isinstance(value, bool) or not (
-            _is_number(value) and value >= 1 and value == int(value)
-        ):
+        if not (_is_whole(value) and value >= 1):
             raise ValueError(f"`{name}` must be a whole number, 1 or more; got {value!r}.")
 
 
@@ -60,26 +58,24 @@ def check_betas(betas: tuple[float, float]) -> None:
         raise ValueError(f"`betas` must be two numbers in [0, 1); got {betas!r}.")
 
 
-def check_remembered(**options: float) -> None:
+def check_below_one(**options: float) -> None:
     """Raise unless every option lies in [0, 1)."""
     for name, value in options.items():
         if not (_is_number(value) and 0 <= value < 1):
             raise ValueError(f"`{name}` must lie in [0, 1); got {value!r}.")
 
 
-def check_fraction(**options: float) -> None:
+def check_share(**options: float) -> None:
     """Raise unless every option lies in (0, 1]."""
     for name, value in options.items():
         if not (_is_number(value) and 0 < value <= 1):
             raise ValueError(f"`{name}` must lie in (0, 1]; got {value!r}.")
 
 
-def check_delay(**options: int) -> None:
+def check_whole(**options: int) -> None:
     """Raise unless every option is a whole number, zero or above."""
     for name, value in options.items():
-        if isinstance(value, bool) or not (
-            _is_number(value) and value >= 0 and value == int(value)
-        ):
+        if not (_is_whole(value) and value >= 0):
             raise ValueError(f"`{name}` must be a whole number, 0 or more; got {value!r}.")
 
 
@@ -95,3 +91,7 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return not isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and not isinstance(value, bool) and float(value).is_integer()

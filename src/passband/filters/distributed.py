@@ -8,10 +8,10 @@ from typing_extensions import override
 
 from passband.filters.checks import (
     check_count,
-    check_delay,
     check_finite,
-    check_fraction,
     check_positive,
+    check_share,
+    check_whole,
 )
 from passband.filters.cycle import Stage
 from passband.filters.loop import Loop
@@ -45,7 +45,7 @@ class Delayed(LoopFilter):
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr)
-        check_delay(delay=self.delay)
+        check_whole(delay=self.delay)
 
     @property
     @override
@@ -84,7 +84,7 @@ class EF21(LoopFilter):
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr)
-        check_fraction(compression=self.compression)
+        check_share(compression=self.compression)
 
     @property
     @override

@@ -51,21 +51,17 @@ class Loop:
     b: Float[ndarray, " s"]
     c: Float[ndarray, " s"]
     x: Float[ndarray, " s"]
-    slots: tuple[str, ...] = ()
+    slots: tuple[str, ...]
     units: Float[ndarray, " u"] = field(default_factory=_unset)
 
     def __post_init__(self) -> None:
-        size = len(self.b)
-        if not self.slots:
-            slots = ("theta", *(f"memory{i}" for i in range(1, size)))
-            object.__setattr__(self, "slots", slots)
         if not len(self.units):
-            object.__setattr__(self, "units", np.ones(size))
+            object.__setattr__(self, "units", np.ones(len(self.b)))
 
     @classmethod
     def from_changes(
         cls,
-        changes: Sequence[ndarray] | Mapping[str, ndarray],
+        changes: Mapping[str, ndarray],
         *,
         point: ndarray,
         weights: ndarray | None = None,
@@ -76,22 +72,19 @@ class Loop:
         A form lists the coefficients of the old slots and, last, of the gradient.
 
         Args:
-            changes: New minus old state, one form for each slot; by name, if slots have names.
+            changes: New minus old state, one form for each slot, by name.
             point: Where the gradient is taken.
             weights: The weights that count; ``point`` by default.
             units: A displacement worth one unit of a slot, by name; 1 by default.
         """
-        slots, forms = (), changes
-        if isinstance(changes, Mapping):
-            slots, forms = tuple(changes), tuple(changes.values())
-        rows = np.stack(list(forms))
+        rows = np.stack(list(changes.values()))
         return cls(
             D=rows[:, :-1],
             b=rows[:, -1],
             c=point[:-1],
             x=(point if weights is None else weights)[:-1],
-            slots=slots,
-            units=np.array([(units or {}).get(slot, 1.0) for slot in slots]),
+            slots=tuple(changes),
+            units=np.array([(units or {}).get(slot, 1.0) for slot in changes]),
         )
 
     def embedded(self, units: Mapping[str, float], *, scaled: bool) -> "Loop":
