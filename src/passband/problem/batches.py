@@ -1,5 +1,6 @@
 """Fixed passes over data: the same batches, in the same order, every time."""
 
+import copy
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -180,7 +181,7 @@ def _seeded_pass(loader: Iterable[Any], device: torch.device) -> Iterator[Any]:
         for g in own:
             g.manual_seed(0)
         with fixed_randomness(0, device):
-            iterator = iter(loader)
+            iterator = iter(_apart(loader))
         number = 0
         while True:
             with fixed_randomness(number, device):
@@ -193,6 +194,19 @@ def _seeded_pass(loader: Iterable[Any], device: torch.device) -> Iterator[Any]:
     finally:
         for g, state in zip(own, before, strict=True):
             g.set_state(state)
+
+
+def _apart(loader: Iterable[Any]) -> Iterable[Any]:
+    """Return a loader whose passes leave those of the given one alone.
+
+    With ``persistent_workers`` a loader has a single iterator, which a second pass sets back,
+    in the hands of the loop that is reading it too. The copy has workers for one pass.
+    """
+    if not isinstance(loader, DataLoader):
+        return loader
+    apart = copy.copy(loader)
+    vars(apart).update(_iterator=None, persistent_workers=False)  # a loader guards the second
+    return apart
 
 
 def _own_generators(loader: Any) -> list[torch.Generator]:
