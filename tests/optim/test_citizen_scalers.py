@@ -15,6 +15,10 @@ from passband.errors import LostPerturbationWarning, NotAFilterError, SkippedSte
 SGD: Any = torch.optim.SGD
 
 
+def aware(params: Any, lr: float, rho: float) -> optim.SharpnessAware:
+    return optim.SharpnessAware(SGD(params, lr=lr), rho=rho)
+
+
 @pytest.mark.parametrize("drive", ["closure", "ascent"])
 @pytest.mark.parametrize("overflow_in", [0, 1])
 def test_an_overflow_in_any_pass_skips_the_step_and_lowers_the_scale(
@@ -49,6 +53,48 @@ def test_an_overflow_in_any_pass_skips_the_step_and_lowers_the_scale(
 
     one_step()  # the loop goes on
     assert torch.equal(x.detach(), torch.full_like(x, 1 - 0.1 * 2 * (1 + 0.5 * 2)))
+
+
+@pytest.mark.parametrize("make", [optim.USAM, optim.SAM, aware], ids=["usam", "sam", "aware"])
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("overflow_in", [None, 0, 1])
+def test_hooks_run_once_a_step_and_the_scaler_knows_the_optimizer(
+    make: Any, enabled: bool, overflow_in: int | None
+) -> None:
+    x = ones()
+    optimizer = make([x], 0.1, 0.5)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1)  # puts a `step` on the instance
+    patched = vars(optimizer)["step"]
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0, enabled=enabled)
+    calls: list[str] = []
+    optimizer.register_step_pre_hook(lambda *_: calls.append("before"))
+    optimizer.register_step_post_hook(lambda *_: calls.append("after"))
+    passes = 0
+
+    def closure() -> Tensor:
+        nonlocal passes
+        loss = (x**2).sum() * (math.inf if passes == overflow_in else 1.0)
+        scaler.scale(loss).backward()
+        passes += 1
+        return loss
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        optimizer.step(closure, scaler=scaler)
+    if enabled:
+        with pytest.raises(RuntimeError, match="called after step"):
+            scaler.unscale_(optimizer)
+    scaler.update()
+
+    lost = overflow_in is not None
+    assert calls == ["before", "after"]
+    assert vars(optimizer)["step"] is patched
+    assert torch.equal(x.detach(), torch.ones_like(x)) == lost
+    assert scaler.get_scale() == (1.0 if not enabled else 4.0 if lost else 8.0)
+    assert [w.category for w in caught] == [SkippedStepWarning] * (lost and not enabled)
+    schedule.step()
+    optimizer.step(closure, scaler=scaler)  # the loop goes on
+    assert calls == ["before", "after"] * 2
 
 
 def test_without_a_scaler_a_lost_ascent_skips_the_step() -> None:

@@ -29,8 +29,6 @@ class UphillOptimizer(ByHand):
     the gradient found there (`_descend`).
     """
 
-    passes: Passes = Passes()
-
     @final
     def attach(
         self,
@@ -107,7 +105,7 @@ class UphillOptimizer(ByHand):
         ascents = self._ascents()
         moving = self._parameters() if ascents else []
         loss, found = there_and_back(moving, lambda: self._climb(closure, ascents, scaler))
-        if scaler is not None:
+        if scaler is not None and scaler.is_enabled():
             self._hand_over(scaler, ascents, lost=found is None)
         elif found is None:
             self._skip()
@@ -116,16 +114,26 @@ class UphillOptimizer(ByHand):
         return loss
 
     def _hand_over(self, scaler: GradScaler, ascents: int, *, lost: bool) -> None:
-        """Let the scaler decide on the step, and call it: `_step_by_hand` does the rest."""
-        trail = Trail([])
-        trail.taken, trail.lost = ascents, lost and not scaler.is_enabled()
-        if lost and scaler.is_enabled():
+        """Let the scaler decide on the step, and call it: `_step_by_hand` does the rest.
+
+        It knows this optimizer by its id, so it gets no other; but the ``step`` it calls is the
+        bare one, because the hooks run with the ``step`` that the user has called.
+        """
+        if lost:
             self._poison()
-        self._trail = trail
+        self._trail = Trail([])
+        self._trail.taken = ascents
+        own = vars(self)
+        before = own.get("step")  # a scheduler or a trainer may have put one there
+        own["step"] = self._step_by_hand
         try:
             scaler.step(self)
         finally:
             self._trail = None
+            if before is None:
+                del own["step"]
+            else:
+                own["step"] = before
 
     def _climb(
         self, closure: Closure, ascents: int, scaler: GradScaler | None
