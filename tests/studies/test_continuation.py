@@ -154,4 +154,4 @@ def test_killed_at_random_moments_the_records_are_the_same(tmp_path: Path) -> No
         records = [store.load(run.configuration()) for store in (found, expected)]
         kept, reference = [bits(run, record.measured) for record in records if record]
         assert kept == reference, (run.label, seed)
-    assert found.interrupted() == []
+    assert found.unfinished_runs() == []

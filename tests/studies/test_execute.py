@@ -141,7 +141,7 @@ def test_a_failed_run_leaves_its_log_and_a_finished_one_does_not(tmp_path: Path)
 
     list(execute([Toy(does="fails"), Toy(does="works")], store))
 
-    (left,) = store.interrupted()
+    (left,) = store.unfinished_runs()
     log = (left.folder / "log.txt").read_text(encoding="utf-8")
     assert (left.status, left.error) == ("failed", "ArithmeticError: it broke")
     assert left.configuration == Toy(does="fails").configuration()
@@ -156,7 +156,7 @@ def test_warnings_are_shown_and_logged(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="be careful"):
         list(execute([Toy(does="warns")], store))
 
-    (left,) = store.interrupted()
+    (left,) = store.unfinished_runs()
     assert "warning: " in (left.folder / "log.txt").read_text(encoding="utf-8")
 
 
@@ -210,7 +210,7 @@ def test_what_an_interrupt_left_beside_a_record_is_removed(tmp_path: Path) -> No
     outcomes = list(execute([ended, at_it], store))
 
     assert all(outcome.reused for outcome in outcomes)
-    assert [left.configuration for left in store.interrupted()] == [at_it.configuration()]
+    assert [left.configuration for left in store.unfinished_runs()] == [at_it.configuration()]
 
 
 def test_what_another_process_is_at_comes_last(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_processes_give_the_same_records_and_isolate_a_death(tmp_path: Path) -> 
     assert set(outcomes) == {run.label for run in runs}
     assert "process died" in outcomes["dies 2"].error
     assert outcomes["fails 1"].error == "ArithmeticError: it broke"
-    assert {left.status for left in store.interrupted()} == {"failed"}
+    assert {left.status for left in store.unfinished_runs()} == {"failed"}
     for label, seed in [("works 3", 3.0), ("works 0", 0.0)]:
         record = outcomes[label].record
         assert isinstance(record, Record)

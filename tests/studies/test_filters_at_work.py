@@ -14,7 +14,7 @@ from passband.studies import Claim, Eigenvalues, FiltersAtWork, Measurement, Rec
 from passband.studies.exhibits import Figure
 from passband.studies.filters_at_work import SmallBatchTraining
 from passband.studies.images import mnist
-from passband.studies.training import accuracy, descend, optimizer_of, perceptron, shuffled
+from passband.studies.training import accuracy, descend, in_order, optimizer_of, perceptron
 
 TINY = SmallBatchTraining(train=60, test=20, side=4, hidden=(6,), batch=25, epochs=2)
 
@@ -65,7 +65,8 @@ def test_what_is_measured_is_where_training_ends() -> None:
     model = perceptron((16, 6, 10), activation=torch.nn.ReLU, seed=0)
     optimizer, generator = optimizer_of(TINY.method, model), torch.Generator().manual_seed(0)
     for _ in range(2):
-        batches = shuffled(split.train, batch=25, generator=generator)
+        order = torch.randperm(60, generator=generator)
+        batches = in_order(split.train, order, batch=25)
         list(descend(model, optimizer, cross_entropy, batches))
     objective = Objective(model, cross_entropy, (split.train.x, split.train.y))
     dense = torch.linalg.eigvalsh(Hessian(objective).dense().double()).flip(0)[:3]

@@ -17,7 +17,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from passband.problem import Objective
-from passband.studies import Checkpoints, Measurement, PaperFilters, Record
+from passband.studies import Checkpoints, Measurement, PaperFilters, Record, paper_training
 from passband.studies.codec import pack
 from passband.studies.datasets import File, cifar, idx
 from passband.studies.exhibits import Figure
@@ -116,10 +116,23 @@ def test_fashion_is_trained_on_in_its_own_format(published: Path) -> None:
     assert len(measured.series["epoch"]) == 4
 
 
-def test_a_wide_residual_network_is_trained_and_measured(published: Path) -> None:
+def test_a_wide_residual_network_is_trained_and_measured(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = replace(WIDE, method=PaperFilters().methods(0.9)[1])
+    watch, same = paper_training.watch, list[bool]()
+
+    def watched(*arguments: Any) -> dict[str, float]:
+        same.append(torch.backends.cudnn.deterministic)
+        return watch(*arguments)
+
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    monkeypatch.setattr(paper_training, "watch", watched)
 
     measured = run.measure()
+
+    assert same == [True]
+    assert not torch.backends.cudnn.deterministic  # whoever comes after it finds it as it was
 
     split, model = run.load(), run.network()
     pieces = Objective(model, cross_entropy, run.pieces(split.train))

@@ -15,10 +15,10 @@ from passband.studies.training import (
     accuracy,
     descend,
     environment,
+    in_order,
     one_thread,
     optimizer_of,
     perceptron,
-    shuffled,
 )
 
 IMAGES = Images(torch.arange(20.0).reshape(10, 2), torch.arange(10))
@@ -48,15 +48,15 @@ def test_gain_scales_every_parameter() -> None:
         torch.testing.assert_close(small, large / 2, rtol=0, atol=0)
 
 
-def test_a_pass_shows_every_image_once_and_the_next_in_another_order() -> None:
-    generator = torch.Generator().manual_seed(0)
+def test_a_pass_shows_every_image_once_in_the_order_given_and_goes_on_anywhere() -> None:
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(0))
 
-    first = [y for _, y in shuffled(IMAGES, batch=4, generator=generator)]
-    second = [y for _, y in shuffled(IMAGES, batch=4, generator=generator)]
+    whole = [y for _, y in in_order(IMAGES, order, batch=4)]
+    rest = [y for _, y in in_order(IMAGES, order, batch=4, skip=1)]
 
-    assert [len(y) for y in first] == [4, 4, 2]
-    assert sorted(torch.cat(first).tolist()) == list(range(10))
-    assert not torch.equal(torch.cat(first), torch.cat(second))
+    assert [len(y) for y in whole] == [4, 4, 2]
+    assert torch.equal(torch.cat(whole), order)
+    assert torch.equal(torch.cat(rest), order[4:])
 
 
 def test_descend_is_the_loop_everybody_writes() -> None:

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.text import Text
 from typing_extensions import override
 
-from passband.errors import require
+from passband.cli.needed import PAGE, TO_MEASURE, need
 from passband.report import gather, show, write_page
 from passband.report.terminal import duration
 from passband.studies import Backend, Outcome, Plan, Policy, Run, Store, Study, execute
@@ -28,8 +28,6 @@ from passband.studies.attempt import kept
 from passband.studies.backends import available, cores
 from passband.studies.plan import RECORDS
 
-NEEDED = ("mlxtend", "joblib", "polars", "safetensors", "plotly", "jinja2")
-PAGE = "report.html"
 ERRORS = "errors.txt"
 MOST_JOBS = 2
 
@@ -62,8 +60,7 @@ def run_studies(
         OSError: The folder cannot be written to.
         ValueError: ``jobs`` is not a positive number, or the backend is not known.
     """
-    for module in NEEDED:
-        require(module, extra="demo")
+    need(TO_MEASURE)
     if not jobs >= 1:
         raise ValueError(f"`jobs` must be 1 or more; got {jobs!r}.")
     available(backend, jobs=jobs)

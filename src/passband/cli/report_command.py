@@ -7,10 +7,8 @@ from typing import Annotated
 
 from rich.console import Console
 
-from passband.errors import require
+from passband.cli.needed import PAGE, TO_DRAW, need
 from passband.report import gather, show, write_page
-
-PAGE = "report.html"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -48,8 +46,7 @@ def report(folder: Path, *, out: Path | None = None) -> int:
         OSError: The page cannot be written.
         ValueError: The folder holds no records.
     """
-    for module in ("plotly", "jinja2", "polars", "safetensors"):
-        require(module, extra="demo")
+    need(TO_DRAW)
     if folder.is_file():
         raise ValueError(
             f"{str(folder)!r} is a file; a report is drawn from the folder that `passband demo` or "

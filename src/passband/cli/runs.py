@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from passband.cli.needed import TO_READ, need
 from passband.cli.suggest import closest
-from passband.errors import require
 from passband.report.terminal import duration
 from passband.studies import Store
 from passband.studies.atomic import write
@@ -95,8 +95,7 @@ def runs(
         OSError: A file cannot be written.
         ValueError: There are no runs, or what is asked for is not among them.
     """
-    for module in ("polars", "safetensors"):
-        require(module, extra="studies")
+    need(TO_READ)
     console = Console(highlight=False)
     problems: list[str] = []
     stores = _stores(folder, problems)
@@ -124,7 +123,7 @@ def _stores(folder: Path, problems: list[str]) -> list[Store]:
         raise ValueError(f"{folder} is no folder. Give what `passband run --out` wrote.")
     places = [folder, folder / RECORDS, *sorted(folder.glob(f"*/{RECORDS}"))]
     stores = [Store(place, on_unreadable=problems.append) for place in places]
-    with_runs = [store for store in stores if store.finished() or store.interrupted()]
+    with_runs = [store for store in stores if store.finished() or store.unfinished_runs()]
     if not with_runs:
         raise ValueError(f"{folder} holds no runs. Give what `passband run --out` wrote.")
     return with_runs

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, final
 
+from passband.errors import first_line
 from passband.studies.checkpoints import EVERY, Checkpoints
 from passband.studies.record import Record
 from passband.studies.store import Store
@@ -105,7 +106,7 @@ def attempt(run: Run, store: Store, policy: Policy) -> Outcome:
         try:
             record = _measured(run, store, unfinished, policy)
         except Exception as problem:
-            error = f"{type(problem).__name__}: {problem}".splitlines()[0]
+            error = f"{type(problem).__name__}: {first_line(problem)}"
             details = traceback.format_exc()
             unfinished.log(f"failed: {details}")
             unfinished.fail(error, attempts=tried)

@@ -71,7 +71,7 @@ def entries(store: Store) -> list[Entry]:
         for r in store
     ]
     names = {entry.name for entry in finished}
-    for unfinished in store.interrupted():
+    for unfinished in store.unfinished_runs():
         configuration = unfinished.configuration
         if configuration is not None and (name := name_of(configuration)) not in names:
             finished.append(

@@ -1,10 +1,30 @@
 """The studies of ``passband demo``, in full and in small."""
 
+from typing import Any
+
 from passband.studies.filters_at_work import FiltersAtWork, SmallBatchTraining
 from passband.studies.six_edges import FullBatchTraining, SixEdges
-from passband.studies.study import Study
+from passband.studies.study import Study, check_seeds
 
 SEEDS, QUICK_SEEDS = 3, 2
+
+QUICK_FULL_BATCH: dict[str, Any] = {
+    "images": 150,
+    "side": 14,
+    "hidden": (24, 24),
+    "every": 40,
+    "patience": 800,
+    "window": 400,
+    "limit": 2500,
+}
+QUICK_SMALL_BATCH: dict[str, Any] = {
+    "train": 1000,
+    "test": 400,
+    "side": 14,
+    "hidden": (48, 24),
+    "batch": 40,
+}
+"""Networks and images of quick studies."""
 
 
 def demo_studies(*, quick: bool = False, seeds: int | None = None) -> tuple[Study, ...]:
@@ -18,24 +38,19 @@ def demo_studies(*, quick: bool = False, seeds: int | None = None) -> tuple[Stud
     Raises:
         ValueError: ``seeds`` is not a positive number.
     """
-    if seeds is not None and not seeds >= 1:
-        raise ValueError(f"`seeds` must be 1 or more; got {seeds!r}.")
+    check_seeds(seeds)
     if not quick:
         return SixEdges(), FiltersAtWork(seeds=seeds or SEEDS)
     return (
         SixEdges(
-            training=FullBatchTraining(
-                images=150, side=14, hidden=(24, 24), every=40, patience=800, window=400, limit=2500
-            ),
+            training=FullBatchTraining(**QUICK_FULL_BATCH),
             lr=0.2,
             rho_usam=0.01,
             rho_two_step=0.03,
             rho_hessian=0.02,
         ),
         FiltersAtWork(
-            training=SmallBatchTraining(
-                train=1000, test=400, side=14, hidden=(48, 24), batch=40, epochs=10
-            ),
+            training=SmallBatchTraining(**QUICK_SMALL_BATCH, epochs=10),
             lr=0.05,
             seeds=seeds or QUICK_SEEDS,
         ),

@@ -160,12 +160,18 @@ class FiltersAtWork(Study):
     def claims(cls, records: Sequence[Record]) -> list[Claim]:
         groups = grouped(records)
         momenta = sorted({momentum for _, momentum in groups}, reverse=True)
-        order = [("SGD", "USAM"), ("USAM", "Two-step USAM"), ("SGD", "Hessian USAM")]
+        pairs = [("SGD", "USAM"), ("USAM", "Two-step USAM"), ("SGD", "Hessian USAM")]
         return [
             flatter_than(groups, sharper, flatter, momentum)
             for momentum in momenta
-            for sharper, flatter in order
-        ] + [_inside(groups, momentum) for momentum in momenta]
+            for sharper, flatter in pairs
+        ] + [
+            inside(
+                f"momentum {momentum:g}: no run ends above its edge",
+                [r for (_, m), records in groups.items() if m == momentum for r in records],
+            )
+            for momentum in momenta
+        ]
 
     @classmethod
     @override
@@ -174,19 +180,38 @@ class FiltersAtWork(Study):
 
 
 def flatter_than(groups: Groups, sharper: str, flatter: str, momentum: float) -> Claim:
-    """Claim an order of sharpness; a network that learned nothing is flat, and does not count."""
+    """Claim that one optimizer ends flatter than another at a momentum."""
     statement = f"momentum {momentum:g}: {flatter} ends flatter than {sharper}, error bars apart"
-    records = [groups.get((name, momentum), ()) for name in (sharper, flatter)]
-    accuracies = [r.metric("test_accuracy") for group in records for r in group]
+    return order(statement, *(groups.get((name, momentum), ()) for name in (sharper, flatter)))
+
+
+def order(
+    statement: str,
+    sharper: Sequence[Record],
+    flatter: Sequence[Record],
+    *,
+    when: str = "",
+) -> Claim:
+    """Claim an order of sharpness; a network that learned nothing is flat, and does not count.
+
+    Args:
+        statement: What is claimed.
+        sharper: Records of the sharper optimizer.
+        flatter: Records of the flatter one.
+        when: Where in training, ``"_at_budget"``; at its end if not given.
+    """
+    groups = (sharper, flatter)
+    accuracies = [r.metric(f"test_accuracy{when}") for group in groups for r in group]
     if accuracies and min(accuracies) < LEARNED:
         return Claim(statement, None, f"a run did not learn: test accuracy {min(accuracies):.2g}")
-    return Claim.above(statement, *(Sample.of(r.metric("sharpness") for r in g) for g in records))
+    samples = (Sample.of(r.metric(f"sharpness{when}") for r in group) for group in groups)
+    return Claim.above(statement, *samples)
 
 
-def _inside(groups: Groups, momentum: float) -> Claim:
+def inside(statement: str, records: Sequence[Record]) -> Claim:
     """Claim what the theory says is necessary; a run that diverged has no limit to speak of."""
-    statement = f"momentum {momentum:g}: no run ends above its edge"
-    ratios = [r.metric("ratio") for (_, m), rs in groups.items() if m == momentum for r in rs]
-    if not Sample.of(ratios).complete:
+    ratios = Sample.of(record.metric("ratio") for record in records)
+    if not ratios.complete:
         return Claim(statement, None, "a run diverged")
-    return Claim(statement, max(ratios) <= 1, f"at most {max(ratios):.2g} of the edge")
+    most = max(ratios.values)
+    return Claim(statement, most <= 1, f"at most {most:.2g} of the edge")

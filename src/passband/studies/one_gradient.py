@@ -14,7 +14,7 @@ from passband.studies.filters_at_work_exhibits import filters_at_work_exhibits, 
 from passband.studies.methods import Method
 from passband.studies.one_gradient_exhibits import against_gradients
 from passband.studies.record import Record
-from passband.studies.six_edges import FullBatchTraining
+from passband.studies.six_edges import FullBatchTraining, at_the_edge
 from passband.studies.six_edges_exhibits import six_edges_exhibits
 from passband.studies.study import Run, Study
 
@@ -30,10 +30,11 @@ def contenders(
     """Return SGD, Two-step USAM, and four optimizers of one gradient a step with its edge.
 
     All but the last move flat directions equally fast (gain ``lr / (1 - momentum)``), because
-    edges compare only then. The last is the null: SGD with the same edge by a larger ``lr``.
+    edges compare only then. The last is the baseline: SGD that reaches the same edge by a larger
+    ``lr``.
 
     Args:
-        lr: Learning rate, of all but the null.
+        lr: Learning rate, of all but the baseline.
         rho: Ascent radius of Two-step USAM.
         momentum: Of all.
         inertia: Momentum of the extrapolated method where ``momentum`` is 0, with an ``lr`` that
@@ -77,7 +78,7 @@ class SameEdge(Study):
 
     Args:
         training: What all runs share.
-        lr: Learning rate of all but the null.
+        lr: Learning rate of all but the baseline.
         rho: Ascent radius of Two-step USAM, which sets the edge.
         inertia: Momentum of the extrapolated method.
         seeds: Number of seeds.
@@ -87,7 +88,7 @@ class SameEdge(Study):
     title: ClassVar[str] = "The same edge for one gradient"
     source: ClassVar[str] = (
         "edge of Two-step USAM: arXiv 2510.09034, which names its cost as a limitation; "
-        "one-gradient filters: theory notes of this package"
+        "one-gradient filters: docs/theory/passbands.md"
     )
     question: ClassVar[str] = (
         "Does an optimizer that remembers gradients settle at the edge of Two-step USAM, "
@@ -113,17 +114,7 @@ class SameEdge(Study):
     @classmethod
     @override
     def claims(cls, records: Sequence[Record]) -> list[Claim]:
-        plateaus = [
-            Claim.near(
-                f"{record.configuration['label']}: plateau within {cls.tolerance:.0%} of the "
-                f"common edge {record.metric('edge'):.4g}",
-                record.metric("ratio"),
-                expected=1.0,
-                tolerance=cls.tolerance,
-                missing=" ".join(record.measured.notes) or "no plateau",
-            )
-            for record in records
-        ]
+        plateaus = [at_the_edge(r, "common edge", tolerance=cls.tolerance) for r in records]
         spent = {Method.of(record).name: _gradients_to_edge(record) for record in records[::-1]}
         return plateaus + [
             _cheaper(name, spent[name], spent.get(TWO_STEP, math.nan))
@@ -166,7 +157,7 @@ class EqualGradients(Study):
     Args:
         training: What all runs share; its ``epochs`` are those of Two-step USAM, three gradients
             a step, and the others have three times as many.
-        lr: Learning rate of all but the null.
+        lr: Learning rate of all but the baseline.
         rho: Ascent radius of Two-step USAM, which sets the edge.
         momenta: Momentum factors.
         weight_decay: Coupled, of all.

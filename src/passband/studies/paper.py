@@ -6,13 +6,14 @@ from typing import Any, ClassVar, Literal, final
 
 from typing_extensions import override
 
-from passband.studies.claims import Claim, Sample
+from passband.studies.checkpoints import NOWHERE, Checkpoints
+from passband.studies.claims import Claim
 from passband.studies.cost import seconds_of
 from passband.studies.exhibits import Exhibit
-from passband.studies.filters_at_work import LEARNED, SmallBatchTraining
+from passband.studies.filters_at_work import SmallBatchTraining, inside, order
 from passband.studies.methods import Method
-from passband.studies.paper_exhibits import Readings, paper_exhibits, readings
-from passband.studies.record import Record
+from passband.studies.paper_exhibits import Readings, network_name, paper_exhibits, readings
+from passband.studies.record import Measurement, Record
 from passband.studies.study import Run, Study
 
 Data = Literal["subset", "mnist", "fashion", "cifar10"]
@@ -33,7 +34,7 @@ class PaperTraining(SmallBatchTraining):
     Args:
         data: Which images.
         validation: Number of images on which radii are chosen.
-        network: A perceptron with ``hidden`` layers, or a wide residual network.
+        network_kind: A perceptron with ``hidden`` layers, or a wide residual network.
         depth: Layers of the residual network.
         widen: Its factor of channels.
         place: ``"cpu"``, or the name of a GPU.
@@ -66,9 +67,7 @@ class PaperTraining(SmallBatchTraining):
     @property
     def reading(self) -> str:
         """The network in a word: ``"128-64-10"``, or ``"WRN-16-8"``."""
-        if self.network_kind == "wide-resnet":
-            return f"WRN-{self.depth}-{self.widen:g}"
-        return "-".join(map(str, self.hidden))
+        return network_name(self.network_kind, self.hidden, depth=self.depth, widen=self.widen)
 
     @property
     @override
@@ -83,6 +82,13 @@ class PaperTraining(SmallBatchTraining):
     def budget(self) -> int:
         """The epoch after which as many gradients are spent as SGD spends in all."""
         return max(round(self.epochs / self.method.filter().gradients_per_step), 1)
+
+    @override
+    def measure(self, checkpoints: Checkpoints = NOWHERE) -> Measurement:
+        from passband.studies.paper_training import same_convolutions
+
+        with same_convolutions():
+            return super().measure(checkpoints)
 
     @override
     def load(self) -> Any:
@@ -198,42 +204,22 @@ def _claims(found: Readings, name: str, momentum: float) -> list[Claim]:
         method: records for (n, m, method), records in found.items() if (n, m) == (name, momentum)
     }
     start = f"{name}, momentum {momentum:g}"
-    order = [("SGD", "USAM"), ("USAM", "Two-step USAM"), ("SGD", "Hessian USAM")]
+    pairs = [("SGD", "USAM"), ("USAM", "Two-step USAM"), ("SGD", "Hessian USAM")]
     others = ("USAM", "Two-step USAM", "Hessian USAM")
+
+    def runs(method: str) -> Sequence[Record]:
+        return here.get(method, ())
+
     return [
+        *(order(f"{start}: {b} ends flatter than {a}", runs(a), runs(b)) for a, b in pairs),
         *(
-            _flatter(here, f"{start}: {b} ends flatter than {a}", a, b, "sharpness")
-            for a, b in order
-        ),
-        *(
-            _flatter(
-                here,
+            order(
                 f"{start}: at equal gradients {b} is flatter than SGD",
-                "SGD",
-                b,
-                "sharpness_at_budget",
+                runs("SGD"),
+                runs(b),
+                when="_at_budget",
             )
             for b in others
         ),
-        _inside(f"{start}: no run ends above its edge", [r for rs in here.values() for r in rs]),
+        inside(f"{start}: no run ends above its edge", [r for rs in here.values() for r in rs]),
     ]
-
-
-def _flatter(
-    here: dict[str, Sequence[Record]], statement: str, sharper: str, flatter: str, metric: str
-) -> Claim:
-    groups = [here.get(name, ()) for name in (sharper, flatter)]
-    accuracy = metric.replace("sharpness", "test_accuracy")
-    accuracies = [r.metric(accuracy) for group in groups for r in group]
-    if accuracies and min(accuracies) < LEARNED:
-        return Claim(statement, None, f"a run did not learn: test accuracy {min(accuracies):.2g}")
-    return Claim.above(statement, *(Sample.of(r.metric(metric) for r in g) for g in groups))
-
-
-def _inside(statement: str, records: Sequence[Record]) -> Claim:
-    ratios = Sample.of(record.metric("ratio") for record in records)
-    if not ratios.complete:
-        return Claim(statement, None, "a run diverged")
-    return Claim(
-        statement, max(ratios.values) <= 1, f"at most {max(ratios.values):.2g} of the edge"
-    )

@@ -18,9 +18,12 @@ Grid = Mapping[tuple[str, float, str], Mapping[float, Sequence[Record]]]
 def reading(record: Record) -> str:
     """Return the network of a record in a word."""
     c = record.configuration
-    if c["network_kind"] == "wide-resnet":
-        return f"WRN-{c['depth']}-{c['widen']:g}"
-    return "-".join(map(str, c["hidden"]))
+    return network_name(c["network_kind"], c["hidden"], depth=c["depth"], widen=c["widen"])
+
+
+def network_name(kind: str, hidden: Sequence[int], *, depth: int, widen: float) -> str:
+    """Return a network in a word: ``"128-64-10"``, or ``"WRN-16-8"``."""
+    return f"WRN-{depth}-{widen:g}" if kind == "wide-resnet" else "-".join(map(str, hidden))
 
 
 def grid(records: Sequence[Record]) -> Grid:

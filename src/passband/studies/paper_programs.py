@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from passband.studies.beyond import beyond_studies
 from passband.studies.paper import Data, PaperFilters, PaperTraining
-from passband.studies.study import Study
+from passband.studies.study import Study, check_seeds
 
 _FULL: dict[Data, PaperTraining] = {
     "subset": PaperTraining(),
@@ -53,8 +53,7 @@ def paper_studies(
     Raises:
         ValueError: ``seeds`` is not a positive number.
     """
-    if seeds is not None and not seeds >= 1:
-        raise ValueError(f"`seeds` must be 1 or more; got {seeds!r}.")
+    check_seeds(seeds)
     training = (_QUICK if quick else _FULL)[data]
     if data == "cifar10" and not quick:
         training = replace(training, place=_gpu())

@@ -1,5 +1,7 @@
 """Images and networks of `passband.studies.paper`, and what is measured on the way."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -59,11 +61,21 @@ def network(run: PaperTraining) -> nn.Module:
     """Return the network with its initial weights, where it is trained."""
     if run.network_kind == "wide-resnet":
         model: nn.Module = wide_resnet(depth=run.depth, widen=run.widen, seed=run.seed)
-        torch.backends.cudnn.deterministic = True
     else:
         pixels = run.side**2 if run.data == "subset" else _pixels(run)
         model = perceptron((pixels, *run.hidden, CLASSES), activation=nn.ReLU, seed=run.seed)
     return model.to(run.place)
+
+
+@contextmanager
+def same_convolutions() -> Generator[None]:
+    """Have cuDNN choose convolutions that give the same numbers every time."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
 
 
 def _pixels(run: PaperTraining) -> int:

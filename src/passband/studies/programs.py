@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from passband.studies.demo import demo_studies
+from passband.studies.demo import QUICK_FULL_BATCH, QUICK_SMALL_BATCH, demo_studies
 from passband.studies.one_gradient import (
     EqualGradients,
     EqualGradientsTraining,
@@ -13,7 +13,7 @@ from passband.studies.one_gradient import (
 )
 from passband.studies.paper import DATA
 from passband.studies.paper_programs import paper_studies
-from passband.studies.study import Study
+from passband.studies.study import Study, check_seeds
 from passband.studies.transients import transient_studies
 
 Studies = Callable[..., tuple[Study, ...]]
@@ -59,22 +59,17 @@ def one_gradient_studies(*, quick: bool = False, seeds: int | None = None) -> tu
     Raises:
         ValueError: ``seeds`` is not a positive number.
     """
-    if seeds is not None and not seeds >= 1:
-        raise ValueError(f"`seeds` must be 1 or more; got {seeds!r}.")
+    check_seeds(seeds)
     if not quick:
         return SameEdge(), EqualGradients(seeds=seeds or 3)
     return (
         SameEdge(
-            training=SameEdgeTraining(
-                images=150, side=14, hidden=(24, 24), every=40, patience=800, window=400, limit=2500
-            ),
+            training=SameEdgeTraining(**QUICK_FULL_BATCH),
             lr=0.2,
             rho=0.03,
         ),
         EqualGradients(
-            training=EqualGradientsTraining(
-                train=1000, test=400, side=14, hidden=(48, 24), batch=40, epochs=5
-            ),
+            training=EqualGradientsTraining(**QUICK_SMALL_BATCH, epochs=5),
             lr=0.05,
             seeds=seeds or 2,
         ),

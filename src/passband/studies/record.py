@@ -46,7 +46,7 @@ class Measurement:
     Attributes:
         metrics: Single numbers by name.
         spectra: Parts of spectra by name.
-        series: Columns of equal length by name, ``"step"`` among them.
+        series: Columns of equal length by name; the first is what they run over.
         notes: Sentences a reader must know: a divergence, a plateau that was not reached.
     """
 

@@ -129,19 +129,27 @@ class SixEdges(Study):
     @classmethod
     @override
     def claims(cls, records: Sequence[Record]) -> list[Claim]:
-        return [
-            Claim.near(
-                f"{record.configuration['label']}: plateau within {cls.tolerance:.0%} of the "
-                f"edge {record.metric('edge'):.4g}",
-                record.metric("ratio"),
-                expected=1.0,
-                tolerance=cls.tolerance,
-                missing=" ".join(record.measured.notes) or "no plateau",
-            )
-            for record in records
-        ]
+        return [at_the_edge(record, "edge", tolerance=cls.tolerance) for record in records]
 
     @classmethod
     @override
     def exhibits(cls, records: Sequence[Record]) -> list[Exhibit]:
         return six_edges_exhibits(records, tolerance=cls.tolerance) if records else []
+
+
+def at_the_edge(record: Record, edge: str, *, tolerance: float) -> Claim:
+    """Claim that the sharpness of a run stopped at its edge.
+
+    Args:
+        record: The run.
+        edge: What the edge is called.
+        tolerance: By what fraction the plateau may differ from it.
+    """
+    return Claim.near(
+        f"{record.configuration['label']}: plateau within {tolerance:.0%} of the {edge} "
+        f"{record.metric('edge'):.4g}",
+        record.metric("ratio"),
+        expected=1.0,
+        tolerance=tolerance,
+        missing=" ".join(record.measured.notes) or "no plateau",
+    )

@@ -75,8 +75,8 @@ class Store:
         """Return the folders of finished runs, readable or not, in the order of names."""
         return sorted(path.parent for path in self.folder.glob(f"[!.]*/{codec.RUN}"))
 
-    def interrupted(self) -> list[Unfinished]:
-        """Return what unfinished runs have left behind, in the order of names."""
+    def unfinished_runs(self) -> list[Unfinished]:
+        """Return what runs that go on, were interrupted or failed left, in the order of names."""
         return [Unfinished(path) for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}"))]
 
     def read(self, path: Path) -> Record | None:

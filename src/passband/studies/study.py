@@ -91,3 +91,13 @@ class Study(ABC):
     @abstractmethod
     def exhibits(cls, records: Sequence[Record]) -> list[Exhibit]:
         """Return the tables and figures that show the records."""
+
+
+def check_seeds(seeds: int | None) -> None:
+    """Refuse a number of seeds that is not positive; None is a study's own number.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if seeds is not None and not seeds >= 1:
+        raise ValueError(f"`seeds` must be 1 or more; got {seeds!r}.")

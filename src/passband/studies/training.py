@@ -133,13 +133,6 @@ def descend(
             return
 
 
-def shuffled(
-    images: Images, *, batch: int, generator: torch.Generator
-) -> Iterator[tuple[Float[Tensor, "b pixels"], Tensor]]:
-    """Yield one pass over the images in a fresh order; the last batch may be smaller."""
-    yield from in_order(images, torch.randperm(len(images.y), generator=generator), batch=batch)
-
-
 def in_order(
     images: Images, order: Int[Tensor, " n"], *, batch: int, skip: int = 0
 ) -> Iterator[tuple[Float[Tensor, "b pixels"], Tensor]]:
@@ -155,6 +148,7 @@ def accuracy(model: nn.Module, images: Images) -> float:
     with torch.no_grad():
         for x, y in zip(images.x.split(_AT_ONCE), images.y.split(_AT_ONCE), strict=True):
             right += int((model(x).argmax(dim=1) == y).sum())
+    # in single precision, as the numbers were that are kept: they compare bit for bit
     return float(torch.tensor(right / len(images.y), dtype=torch.float32))
 
 

@@ -93,7 +93,9 @@ class MeanSquareEdges(Study):
 
     name: ClassVar[str] = "mean-square-edges"
     title: ClassVar[str] = "The edge under small batches"
-    source: ClassVar[str] = "arXiv 2306.07850 for SGD; one-gradient criterion of this package"
+    source: ClassVar[str] = (
+        "arXiv 2306.07850 for SGD; one-gradient criterion: docs/theory/mean-square.md"
+    )
     question: ClassVar[str] = (
         "With a curvature that differs from batch to batch, does the mean square of the distance "
         "shrink just below the predicted edge and grow just above it?"

@@ -63,7 +63,7 @@ class SaddleLeaks(Study):
 
     name: ClassVar[str] = "saddle-leaks"
     title: ClassVar[str] = "Saddles that attract, limits that are not critical"
-    source: ClassVar[str] = "theory notes of this package; the trap of SAM: arXiv 2301.06308"
+    source: ClassVar[str] = "docs/theory/passbands.md; the trap of SAM: arXiv 2301.06308"
     question: ClassVar[str] = (
         "A passband has negative parts too. Do optimizers settle at saddles that lie in them, and "
         "where they leave the saddle, is the limit a critical point at all?"

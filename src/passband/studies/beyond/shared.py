@@ -1,7 +1,6 @@
 """What the small studies have in common: seconds of work, a table, a claim for each number."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from typing_extensions import override
 
@@ -50,8 +49,3 @@ def table(
         ),
         colors=tuple(color(record) for record in records) if color else (),
     )
-
-
-def setting(record: Record, name: str) -> Any:
-    """Return one value of a configuration."""
-    return record.configuration[name]
