@@ -141,22 +141,40 @@ class _Layers(TorchFunctionMode):
         return {name for call in self.calls for name in call.names}
 
     def spoiled(self, value: Tensor, weights: dict[str, Tensor]) -> set[str]:
-        """Return the weights that linear layers do not explain alone: every use is an edge."""
-        uses = dict.fromkeys(self.names, 0)
-        nodes = {(weights[name].grad_fn, weights[name].output_nr): name for name in uses}
-        seen: set[Any] = set()
-        todo: list[Any] = [value.grad_fn]
-        while todo:
-            node = todo.pop()
-            if node is None or node in seen:
-                continue
-            seen.add(node)
-            for parent in node.next_functions:
-                if parent in nodes:
-                    uses[nodes[parent]] += 1
-                todo.append(parent[0])
+        """Return the weights that linear layers do not explain alone.
+
+        Nothing but the layer may use what lies between its output and its weights. A model that
+        differentiates inside itself does: its derivative reuses the transposed weight.
+        """
+        ways = {_edge(weights[name]): name for name in self.names}
+        ends = {_edge(weight) for weight in weights.values()}
+        inner: dict[Any, tuple[str, ...]] = {}
+        own: set[Any] = set()
         for call in self.calls:
-            for name in call.names:
-                uses[name] -= 1
-        changed = {name for call in self.calls if call.changed for name in call.names}
-        return changed | {name for name, n in uses.items() if n}
+            nodes = _nodes(call.output.grad_fn, ends | {_edge(call.input)})
+            own |= nodes
+            inner |= dict.fromkeys(nodes - {call.output.grad_fn}, call.names)
+        found = {name for call in self.calls if call.changed for name in call.names}
+        for node in _nodes(value.grad_fn, set()) - own:
+            for parent in node.next_functions:
+                if parent in ways:
+                    found.add(ways[parent])
+                found.update(inner.get(parent[0], ()))
+        return found
+
+
+def _edge(tensor: Tensor) -> tuple[Any, int]:
+    """Return how a graph refers to a tensor."""
+    return tensor.grad_fn, tensor.output_nr
+
+
+def _nodes(start: Any, ends: set[tuple[Any, int]]) -> set[Any]:
+    """Return the nodes of a graph from one on, without what lies behind some edges."""
+    seen = {start} - {None}
+    todo = list(seen)
+    while todo:
+        for parent in todo.pop().next_functions:
+            if parent[0] is not None and parent not in ends and parent[0] not in seen:
+                seen.add(parent[0])
+                todo.append(parent[0])
+    return seen
