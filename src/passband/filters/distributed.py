@@ -105,7 +105,8 @@ class LocalSGD(LoopFilter):
         M = \begin{pmatrix} 1 - \alpha_o (1 + \beta_o)\,\sigma & -\alpha_o \beta_o^2 \\
                             \sigma & \beta_o \end{pmatrix}
 
-    A transition is one outer step. An even K has an island that ends at ``2/α``.
+    A transition is one outer step. An even K has an island that ends at ``2/α``, if the outer step
+    alone has an edge below 1; otherwise ``2/α`` is the edge.
 
     Args:
         lr: Learning rate ``α > 0`` of the local steps.
