@@ -243,7 +243,11 @@ def test_gmres_against_a_direct_solution() -> None:
 
 
 def test_a_system_without_solution_is_refused() -> None:
-    system = Implicit(lambda v, _: v * torch.tensor([1.0, 0.0]))
+    def multiply(v: Tensor, *, adjoint: bool) -> Tensor:
+        del adjoint  # it is symmetric
+        return v * torch.tensor([1.0, 0.0])
+
+    system = Implicit(multiply)
     with pytest.raises(ConvergenceError, match="smaller learning"):
         system.solve(torch.tensor([1.0, 1.0]))
 

@@ -4,7 +4,7 @@ Their linear systems are solved by products alone, to a residual that is stated;
 from the implicit function theorem, not from differentiating the iterations.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -16,13 +16,11 @@ from torch.utils import _pytree as pytree
 
 from passband._shapes import Float
 from passband.errors import ConvergenceError
-from passband.transients.coupled.players import Player, check_players
+from passband.transients.coupled.players import Players, check_players
 from passband.transients.coupled.solve import Implicit
 from passband.transients.coupled.update import Update
 
 _ROUNDS, _HALVINGS = 30, 12
-
-Players = Mapping[str, Player]
 
 
 def competitive(players: Players) -> Update:
@@ -51,16 +49,16 @@ def competitive(players: Players) -> Update:
 
     def move(w: Tensor) -> Tensor:
         here = w.detach()
-        others, push, pull = flat.field(here, alone=True)
+        _, push, pull = flat.field(here, coupling_only=True)
         system = _shifted(flat.rates, push, pull)
         step = flat.rates * flat.values(w)
         d = system.solve(step.detach())
         if not w.requires_grad:
             return d
-        others = flat.field(w, alone=True)[1]
-        return system.follow(d, step - d - flat.rates * others(d))
+        coupled = flat.field(w, coupling_only=True)[1]
+        return system.follow(d, step - d - flat.rates * coupled(d))
 
-    _, push, pull = flat.field(flat.begin.detach(), alone=True)
+    _, push, pull = flat.field(flat.begin.detach(), coupling_only=True)
     products = _products(_shifted(flat.rates, push, pull), flat.begin)
     cost = len(known) * (1 + products)
     return Update("competitive", partial(_moved, known, flat, move), flat.state, cost)
@@ -130,16 +128,16 @@ class _Flat:
         return self.join({name: p.gradient(name, nest) for name, p in self._players.items()})
 
     def field(
-        self, w: Float[Tensor, " n"], *, alone: bool = False
+        self, w: Float[Tensor, " n"], *, coupling_only: bool = False
     ) -> tuple[Tensor, Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
         """Return ``v(w)``, and products with its Jacobian and the transpose of it.
 
         Args:
             w: Where.
-            alone: Whether to hold constant what each player does to itself.
+            coupling_only: Whether to hold constant what each player does to itself.
         """
 
-        def others(u: Tensor) -> Tensor:
+        def coupling(u: Tensor) -> Tensor:
             seen, own = self.split(u), self.split(w)
             return self.join(
                 {
@@ -148,7 +146,7 @@ class _Flat:
                 }
             )
 
-        value, pull, *_ = vjp(others if alone else self.values, w)
+        value, pull, *_ = vjp(coupling if coupling_only else self.values, w)
 
         def backward(u: Tensor) -> Tensor:
             return pull(u)[0]
@@ -166,7 +164,7 @@ def _shifted(
 ) -> Implicit:
     """Return ``I + ΛG`` as a system."""
 
-    def multiply(v: Tensor, adjoint: bool) -> Tensor:
+    def multiply(v: Tensor, *, adjoint: bool) -> Tensor:
         product = pull(rates * v) if adjoint else rates * push(v)
         return (v + product).detach()
 

@@ -95,7 +95,10 @@ class Player:
         return pytree.tree_map(lambda g, x: g + self.weight_decay * x, g, w[name])
 
 
-def check_players(players: Mapping[str, Player], *, rule: str) -> dict[str, Player]:
+Players = Mapping[str, Player]
+
+
+def check_players(players: Players, *, rule: str) -> dict[str, Player]:
     """Return the players, if there are some."""
     if not isinstance(players, Mapping) or not players:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
@@ -108,7 +111,7 @@ def check_players(players: Mapping[str, Player], *, rule: str) -> dict[str, Play
     return dict(players)
 
 
-def with_ratio(players: Mapping[str, Player], name: str, tau: float) -> dict[str, Player]:
+def with_ratio(players: Players, name: str, tau: float) -> dict[str, Player]:
     """Return the players with one learning rate multiplied: another ratio of time scales.
 
     Args:
@@ -124,7 +127,7 @@ def with_ratio(players: Mapping[str, Player], name: str, tau: float) -> dict[str
     return {**known, name: replace(known[name], lr=tau * known[name].lr)}
 
 
-def placed(players: Mapping[str, Player], state: Mapping[str, Any]) -> dict[str, Player]:
+def placed(players: Players, state: Mapping[str, Any]) -> dict[str, Player]:
     """Return the players where a state has them, for instance after training.
 
     Args:

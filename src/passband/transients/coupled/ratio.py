@@ -8,7 +8,6 @@ from typing import final
 import numpy as np
 import torch
 from numpy import ndarray
-from torch import Tensor
 from typing_extensions import override
 
 from passband._shapes import Float
@@ -72,12 +71,16 @@ def recommend_ratio(
 
     Args:
         players: Two, by name. Momentum is left out of the model.
-        eps: The norm at which a transient counts as over.
-        max_kreiss: The largest Kreiss constant to accept.
+        eps: The norm at which a transient counts as over, above zero.
+        max_kreiss: The largest Kreiss constant to accept, at least 1.
         slack: How much longer it may take for a smaller transient: of the factors whose time is
             within this share of the best, the smallest is taken.
         steps: The horizon of the measurement.
         seed: Of random directions.
+
+    Raises:
+        TypeError: If ``players`` is not a dict of players.
+        ValueError: If they are not two, or ``slack`` is negative.
     """
     known = check_players(players, rule="recommend_ratio")
     if not slack >= 0:
@@ -114,8 +117,5 @@ def recommend_ratio(
 
 
 def _norms(J: LinearOperator, parts: Mapping[str, slice], seed: int) -> Float[ndarray, "m m"]:
-    def multiply(v: Tensor, adjoint: bool) -> Tensor:
-        return J.multiply(v, adjoint=adjoint)
-
     like = torch.zeros(J.size, dtype=J.dtype, device=J.device)
-    return block_norms(multiply, parts, like, seed=seed)
+    return block_norms(J.multiply, parts, like, seed=seed)

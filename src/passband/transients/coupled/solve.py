@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, final
 
 import torch
@@ -11,8 +12,9 @@ from typing_extensions import override
 
 from passband._shapes import Float
 from passband.errors import ConvergenceError
+from passband.transients.matrix_free.singular import Multiply
 
-Multiply = Callable[[Tensor, bool], Tensor]
+_MOST = 300  # products of one solution
 
 
 @final
@@ -79,24 +81,21 @@ class Implicit:
 
     Args:
         multiply: Product with A, or with its transpose.
-        rtol: Relative residual; ``eps^0.75`` of the dtype, if not given.
-        most: Products of one solution at most.
     """
 
     products: int
 
-    def __init__(self, multiply: Multiply, *, rtol: float | None = None, most: int = 300) -> None:
-        self._multiply, self._rtol, self._most = multiply, rtol, most
-        self.products = 0
+    def __init__(self, multiply: Multiply) -> None:
+        self._multiply, self.products = multiply, 0
 
     def solve(self, b: Float[Tensor, " n"], *, adjoint: bool = False) -> Float[Tensor, " n"]:
-        """Return ``A⁻¹ b``, or ``A⁻ᵀ b``.
+        """Return ``A⁻¹ b``, or ``A⁻ᵀ b``, to a relative residual of about ``eps^0.75``.
 
         Raises:
             ConvergenceError: If the residual stays above the one that was asked.
         """
-        rtol = torch.finfo(b.dtype).eps ** 0.75 if self._rtol is None else self._rtol
-        found = gmres(lambda v: self._multiply(v, adjoint), b, rtol=rtol, most=self._most)
+        rtol = torch.finfo(b.dtype).eps ** 0.75
+        found = gmres(partial(self._multiply, adjoint=adjoint), b, rtol=rtol, most=_MOST)
         self.products += found.products
         if not found.residual <= 10 * rtol:
             raise ConvergenceError(

@@ -11,10 +11,8 @@ from typing import Any
 from torch.func import vjp
 from torch.utils import _pytree as pytree
 
-from passband.transients.coupled.players import Player, check_players
+from passband.transients.coupled.players import Players, check_players
 from passband.transients.coupled.update import Update
-
-Players = Mapping[str, Player]
 
 
 def simultaneous(players: Players) -> Update:
@@ -22,6 +20,7 @@ def simultaneous(players: Players) -> Update:
 
     Example:
         >>> import torch
+        >>> from passband.transients.coupled import Player
         >>> players = {
         ...     "x": Player(
         ...         variables=torch.zeros(1), loss=lambda w: (w["x"] * w["y"]).sum(), lr=0.1

@@ -1,6 +1,6 @@
 """Players and layers: where they are, their share of a perturbation, the norms between them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, final
 
@@ -11,12 +11,10 @@ from torch import Tensor
 
 from passband._shapes import Float
 from passband.operators import LinearOperator, UpdateJacobian
-from passband.transients.matrix_free.singular import largest_singular
+from passband.transients.matrix_free.singular import Multiply, largest_singular
 
 _RTOL, _MOST = 1e-3, 20
 _COUPLED = 4  # at most so many parts are compared without being asked
-
-Multiply = Callable[[Tensor, bool], Tensor]
 
 
 @final
@@ -106,4 +104,4 @@ def _between(
 ) -> Tensor:
     whole = torch.zeros_like(like)
     whole[source] = x
-    return multiply(whole, adjoint)[target]
+    return multiply(whole, adjoint=adjoint)[target]

@@ -1,7 +1,7 @@
 """Norms of powers of an operator, from below: adjoint looping."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple, final
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from passband._shapes import Float
 from passband.operators import LinearOperator
-from passband.transients.matrix_free.singular import Largest, largest_singular
+from passband.transients.matrix_free.singular import Largest, Multiply, largest_singular
 
 _SETTLED = 0.9  # a power of norm below one is followed by copies of what was before
 _ROUGH, _FEW, _LEAST, _MANY = 0.05, 4, 12, 28  # accuracy and pairs of sweeps: to see, and to answer
@@ -62,7 +62,7 @@ class Powers:
     def __init__(
         self,
         J: LinearOperator,
-        multiply: Callable[[Tensor, bool], Tensor],
+        multiply: Multiply,
         *,
         steps: int,
         seed: int,
@@ -184,7 +184,7 @@ class Powers:
         """Return ``Jᵏ v`` of a unit vector, and learn from all the powers on the way."""
         norms: list[Tensor] = []
         for _ in range(steps):
-            v = self._multiply(v, adjoint)
+            v = self._multiply(v, adjoint=adjoint)
             norms.append(torch.linalg.vector_norm(v))
         seen = torch.stack(norms).double().cpu()
         part = self.curve[1 : steps + 1]

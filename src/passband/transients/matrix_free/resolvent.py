@@ -8,7 +8,6 @@ with the adjoint turn v into the worst direction.
 
 import cmath
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from passband._shapes import Complex, Float
+from passband.transients.matrix_free.singular import Multiply
 
 _ROWS = 128
 _RADII = 40
@@ -27,8 +27,6 @@ _REST = 0.005  # remainder, relative
 _GAIN = 0.005  # relative, below which rounds end
 _SECOND = 0.3  # of the best place, above which another place is tried
 _APART = 0.3  # radians, or a factor of eight in |z| − 1
-
-Multiply = Callable[[Tensor, bool], Tensor]
 
 
 class Lower(NamedTuple):
@@ -131,9 +129,9 @@ class Resolvent:
                     sums[0].sub_(imaginary, alpha=factor.imag)
                     sums[1].add_(imaginary, alpha=factor.real).add_(real, alpha=factor.imag)
                 factor /= z
-            real = self._multiply(real, adjoint)
+            real = self._multiply(real, adjoint=adjoint)
             if alive and imaginary is not None:
-                imaginary = self._multiply(imaginary, adjoint)
+                imaginary = self._multiply(imaginary, adjoint=adjoint)
         last = _norm((real, imaginary if alive else None))
         kept = torch.stack(sketches).cpu().numpy() if sketches else np.zeros((0, self._rows))
         return _Trajectory(sums, kept.astype(np.complex128), last)
@@ -187,8 +185,8 @@ def _grid(
             part = np.fft.fft(damped[:, start : start + chunk], n=angles, axis=0)[:half]
             power += (np.abs(part) ** 2).sum(axis=1)
         values[i] = inset * np.sqrt(power) / (1 + (1 + inset) ** -steps * trajectory.last)
-    theta = 2 * np.pi * np.arange(half) / angles
-    zs = (1 + insets)[:, None] * np.exp(1j * theta)
+    angle = 2 * np.pi * np.arange(half) / angles
+    zs = (1 + insets)[:, None] * np.exp(1j * angle)
     zs[:, 0], zs[:, -1] = 1 + insets, -1 - insets  # real, without rounding
     return values, zs
 

@@ -1,7 +1,7 @@
 """The largest singular value of what can only be multiplied, from below."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -9,6 +9,14 @@ from torch import Tensor
 from passband._shapes import Float
 
 Product = Callable[[Tensor], Tensor]
+
+
+class Multiply(Protocol):
+    """Product with an operator or its adjoint, as `LinearOperator.multiply` is."""
+
+    def __call__(self, v: Tensor, /, *, adjoint: bool) -> Tensor:
+        """Return ``A v`` or ``Aᵀ v``."""
+        ...
 
 
 class Largest(NamedTuple):

@@ -15,7 +15,7 @@ from passband.operators import LinearOperator, UpdateJacobian
 from passband.spectra.multipliers import multipliers
 from passband.transients.blocks import Comparison
 from passband.transients.dense import Kreiss, growth, kreiss
-from passband.transients.dense.powers import spectral_norm
+from passband.transients.dense.matrices import norm
 from passband.transients.matrix_free.parts import (
     block_norms,
     parts_of,
@@ -96,7 +96,7 @@ def transient(
     blocks = None
     asked = parts is not None
     if (asked or not small) and worth_comparing(places, asked=asked) and not found.unstable:
-        blocks = Comparison(block_norms(_product(cheap), places, found.peak.direction, seed=seed))
+        blocks = Comparison(block_norms(cheap.multiply, places, found.peak.direction, seed=seed))
     constant, notes = found.kreiss, list[str]()
     if small and constant.note:
         notes.append(f"{constant.note[0].upper()}{constant.note[1:]}.")
@@ -147,8 +147,7 @@ class _Found(NamedTuple):
 
 def _swept(J: LinearOperator, *, steps: int, rtol: float, seed: int) -> _Found:
     """Answer from products alone."""
-    multiply = _product(J)
-    powers = Powers(J, multiply, steps=steps, seed=seed)
+    powers = Powers(J, J.multiply, steps=steps, seed=seed)
     peak = powers.peak(rtol=rtol)
     bound = powers.radius_bound()
     with warnings.catch_warnings():
@@ -175,7 +174,7 @@ def _swept(J: LinearOperator, *, steps: int, rtol: float, seed: int) -> _Found:
     if peak.step > 0:
         length = min(max(peak.horizon, _TAIL * peak.step + 8), max(steps, peak.horizon))
         resolvent = Resolvent(
-            multiply, steps=length, peak=peak.value, like=peak.direction, seed=seed
+            J.multiply, steps=length, peak=peak.value, like=peak.direction, seed=seed
         )
         lower = resolvent.lower(peak.direction)
     upper = max(peak.value + peak.error, lower.value) if peak.settled else math.inf
@@ -191,7 +190,7 @@ def _formed(J: LinearOperator, *, steps: int) -> _Found:
         raise NonFiniteError(f"a product with {J} is not finite.")
     values = np.linalg.eigvals(A)
     radius = float(np.abs(values).max())
-    rounding = float(torch.finfo(J.dtype).eps) * spectral_norm(A) * len(A)
+    rounding = float(torch.finfo(J.dtype).eps) * norm(A) * len(A)
     norms, grown = norms_of_powers(A, steps=steps), growth(A)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnconvergedWarning)
@@ -218,13 +217,6 @@ def _formed(J: LinearOperator, *, steps: int) -> _Found:
     bound = radius + rounding
     settling = math.inf if unstable else grown.settling(_LEVEL)
     return _Found(radius, rounding, unstable, peak, curve, constant, bound, settling)
-
-
-def _product(J: LinearOperator) -> Any:
-    def multiply(v: Tensor, adjoint: bool) -> Tensor:
-        return J.multiply(v, adjoint=adjoint)
-
-    return multiply
 
 
 def _leaves(J: LinearOperator) -> Sequence[tuple[str, slice]]:
