@@ -11,9 +11,8 @@ from numpy.testing import assert_allclose
 
 from passband.errors import UnconvergedWarning
 from passband.transients import kreiss
-from passband.transients.dense.circles import Circles
+from passband.transients.dense.curves import curves_of
 from passband.transients.dense.level_sets import Peak
-from passband.transients.dense.lines import Lines
 from passband.transients.dense.matrices import Time
 from passband.transients.dense.precise import precise_maximum
 
@@ -121,13 +120,13 @@ def test_more_digits_do_not_need_a_good_start(
     """At six entries more digits look at float64's answer alone; crossings must lead away."""
     A = stable(4, 6, real=real) - (0 if time == "discrete" else np.eye(6))
     x, grid = 0.1, np.linspace(-np.pi, np.pi, 20001)
-    curves = (Circles if time == "discrete" else Lines)(A, tolerance=1e-6)
+    curves = curves_of(A, time, tolerance=1e-6)
     t = grid if time == "discrete" else 4 * grid
     truth = 1 / np.linalg.svd(curves.point(x, t)[:, None, None] * np.eye(6) - A)[1][:, -1]
     worst = Peak(0.0, 0.0, complex(curves.point(x, t[[truth.argmin()]])[0]))
     monkeypatch.setattr(curves, "maximum", lambda _: worst)
 
-    found = precise_maximum(curves, time, 20)(x)
+    found = precise_maximum(curves, 20)(x)
 
     assert truth.max() <= found.upper
     assert_allclose(found.lower, truth.max(), rtol=1e-5)

@@ -69,9 +69,9 @@ def test_crowded_singular_values_are_as_good_as_stated(n: int) -> None:
 def test_low_rank_is_exact(seed: int, n: int, rank: int, real: bool) -> None:
     rank = min(rank, (n - 1) // 2)
     rng = np.random.default_rng(seed)
-    U, V = rng.standard_normal((2, n, rank))
-    if not real:
-        U, V = (factor + 1j * rng.standard_normal((n, rank)) for factor in (U, V))
+    U, V = rng.standard_normal((2, n, rank)) + (0 if real else 1j) * rng.standard_normal(
+        (2, n, rank)
+    )
     x, y, a = np.linspace(-1, 3, 4), np.linspace(-2, 1, 3), rng.standard_normal()
 
     found = pseudospectrum_low_rank(a, U, V, x, y)

@@ -11,8 +11,8 @@ from typing_extensions import override
 from passband.transients.blocks.measured import Bounded, comparison_matrix
 from passband.transients.dense.growth import Growth, growth
 from passband.transients.dense.kreiss import kreiss
-from passband.transients.dense.matrices import as_square
-from passband.transients.dense.radii import pseudospectral_radius, spectral_radius
+from passband.transients.dense.matrices import as_square, spectral_radius
+from passband.transients.dense.radii import pseudospectral_radius
 
 
 @final

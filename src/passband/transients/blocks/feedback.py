@@ -12,8 +12,8 @@ from passband._shapes import Complex
 from passband.transients.blocks.checks import check_nonnegative
 from passband.transients.dense.gain import System, largest_gain
 from passband.transients.dense.kreiss import kreiss
-from passband.transients.dense.matrices import as_matrix, as_square
-from passband.transients.dense.radii import distance_to_instability, spectral_radius
+from passband.transients.dense.matrices import as_matrix, as_square, spectral_radius
+from passband.transients.dense.radii import distance_to_instability
 
 _INSETS = np.geomspace(0.95, 0.02, 8)  # of the margin
 _ROUGH = 1e-3

@@ -12,9 +12,8 @@ from typing_extensions import override
 from passband._shapes import Complex, Float, Num
 from passband.transients.blocks.closed_form import Margins, kreiss_of
 from passband.transients.dense.kreiss import kreiss
-from passband.transients.dense.matrices import as_matrix, as_square, norm
+from passband.transients.dense.matrices import as_matrix, as_square, norm, spectral_radius
 from passband.transients.dense.numerical_range import numerical_radius
-from passband.transients.dense.radii import spectral_radius
 
 _INSETS = (0.8, 0.5, 0.2)  # of the margins of blocks with numerical radii above one
 _DISTANCES = 60

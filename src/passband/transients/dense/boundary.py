@@ -38,13 +38,13 @@ class Stability(NamedTuple):
     projectors: tuple[tuple[complex, Num[ndarray, "n n"]], ...] = ()
 
 
-def stability(curves: Curves, time: Time) -> Stability:
+def stability(curves: Curves) -> Stability:
     """Return on which side of the boundary the eigenvalues are, to within rounding.
 
     Computed eigenvalues are those of a matrix within ``reach`` of A. If no matrix within reach
     has an eigenvalue on the boundary, as many of A's are outside as were computed to be.
     """
-    A, n = curves.A, len(curves.A)
+    A, n, time = curves.A, len(curves.A), curves.time
     scale = max(curves.norm, 1.0 if time == "discrete" else 0.0)
     unit = n * ROUNDING
     reach = 4 * unit * scale

@@ -1,6 +1,6 @@
 """Circles ``|z| = 1 + x``: where an iteration ``x ← A x`` is examined."""
 
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from numpy import ndarray
@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from passband._shapes import Complex, Float
 from passband.transients.dense.level_sets import Curves, Samples
-from passband.transients.dense.matrices import ROUNDING
+from passband.transients.dense.matrices import ROUNDING, Time
 from passband.transients.dense.unimodular import between, unimodular_angles
 
 _UNIFORM = 16
@@ -18,6 +18,8 @@ _NEAREST = 12
 @final
 class Circles(Curves):
     """Circles around the unit circle, parametrized by the angle."""
+
+    time: ClassVar[Time] = "discrete"
 
     @override
     def point(self, x: float, t: Float[ndarray, " k"]) -> Complex[ndarray, " k"]:

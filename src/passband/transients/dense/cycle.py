@@ -18,8 +18,7 @@ from typing_extensions import override
 from passband._shapes import Complex, Float, Num
 from passband.transients.dense.growth import Growth, growth
 from passband.transients.dense.kreiss import Kreiss, kreiss
-from passband.transients.dense.matrices import as_square
-from passband.transients.dense.powers import spectral_norm
+from passband.transients.dense.matrices import as_square, norm
 
 
 @final
@@ -103,10 +102,7 @@ class Cycle:
         """Where that product begins, from 0 to m − 1: the worst moment for a perturbation."""
         if not math.isfinite(self.length):
             return 0
-        norms = [
-            spectral_norm(self.product(start=s, length=int(self.length)))
-            for s in range(self.period)
-        ]
+        norms = [norm(self.product(start=s, length=int(self.length))) for s in range(self.period)]
         return int(np.argmax(norms))
 
     @cached_property
@@ -127,7 +123,7 @@ class Cycle:
         product, norms = self.product(start=start, length=0), [1.0]
         for k in range(start, start + length):
             product = self.steps[k % self.period] @ product
-            norms.append(spectral_norm(product))
+            norms.append(norm(product))
         return np.array(norms)
 
     def settling(self, eps: float = 1e-3) -> float:
@@ -160,6 +156,10 @@ def cycle(steps: Sequence[Any]) -> Cycle:
         steps: Square matrices of one shape in the order of time; or comparison matrices,
             `Blocks` and `Comparison`, whose products bound the norms of all systems they stand
             for.
+
+    Raises:
+        TypeError: If a step is not a matrix of numbers.
+        ValueError: If there is none, or they are not finite and square, of one shape.
 
     Example:
         Each of the two is nilpotent, and stable; together they double every other step.

@@ -22,6 +22,10 @@ def departure_from_normality(A: Any) -> float:
     Args:
         A: Square matrix, shape ``(n, n)``.
 
+    Raises:
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix.
+
     Example:
         >>> departure_from_normality([[0.5, 0.0], [4.0, 0.5]])
         4.0
@@ -65,6 +69,10 @@ def eigenvalue_conditions(A: Any) -> EigenvalueConditions:
 
     Args:
         A: Square matrix, shape ``(n, n)``.
+
+    Raises:
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix.
 
     Example:
         >>> eigenvalue_conditions([[1, 0], [0, 2]]).conditions

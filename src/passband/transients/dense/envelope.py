@@ -8,7 +8,8 @@ import numpy as np
 from numpy import ndarray
 
 from passband._shapes import Float, Num
-from passband.transients.dense.powers import Alive, alive_after, everything, spectral_norm
+from passband.transients.dense.matrices import norm
+from passband.transients.dense.powers import Alive, alive_after, everything
 
 _LEVELS = 62  # powers up to 2⁶²
 _MOST, _FEWEST, _WORK = 3000, 100, 3e6  # nodes of a search, by the size of the matrix
@@ -35,7 +36,7 @@ def curve(A: Num[ndarray, "n n"], *, bounded: bool) -> Curve:
         stride = alive.tree.square(level - parts.bit_length() + 1)
         for part in range(parts):
             ks.append(2**level + part * 2**level // parts)
-            norms.append(spectral_norm(power))
+            norms.append(norm(power))
             power = stride @ power
         highest = max(norms[-parts:])
         if highest < _OVER or not highest < (math.inf if bounded else _BEYOND):
@@ -122,12 +123,12 @@ def _wandering(alive: Alive) -> float | None:
     return float(np.linalg.cond(vectors))
 
 
-def _climbed(A: Num[ndarray, "n n"], k: int, norm: float) -> Largest:
+def _climbed(A: Num[ndarray, "n n"], k: int, size: float) -> Largest:
     """Return the local maximum next to a power."""
-    found, stride = Largest(k, norm, norm), max(1, k // 16)
+    found, stride = Largest(k, size, size), max(1, k // 16)
     while stride > 0:
         around = [k for k in (found.k - stride, found.k + stride) if k >= 0]
-        norms = [spectral_norm(np.linalg.matrix_power(A, k)) for k in around]
+        norms = [norm(np.linalg.matrix_power(A, k)) for k in around]
         best = int(np.argmax(norms))
         if norms[best] > found.norm:
             found = Largest(around[best], norms[best], norms[best])

@@ -17,6 +17,7 @@ from passband.transients.dense.unimodular import NEAR, between, unimodular_angle
 
 _UNIFORM = 32
 _BATCH = 64
+_ABOVE = 1 + 1e-10  # the upper bound of an answer, relatively
 
 
 class System(NamedTuple):
@@ -40,14 +41,13 @@ def gains(system: System, z: Complex[ndarray, " k"]) -> Float[ndarray, " k"]:
     return np.concatenate(parts)
 
 
-def largest_gain(system: System, time: Time, *, x: float = 0.0, tolerance: float = 1e-10) -> Peak:
-    """Return the largest gain on the circle ``|z| = 1 + x``, or the line ``Re z = x``.
+def largest_gain(system: System, time: Time, *, x: float = 0.0) -> Peak:
+    """Return the largest gain on the circle ``|z| = 1 + x``, or the line ``Re z = x``, to 1e-10.
 
     Args:
         system: All eigenvalues of its state matrix inside the curve.
         time: Whether the curve is a circle or a line.
         x: How far outside the boundary of stability the curve is.
-        tolerance: Relative distance between the bounds of the answer.
     """
     t = _starts(system, time, x)
     best = 0.0
@@ -55,12 +55,12 @@ def largest_gain(system: System, time: Time, *, x: float = 0.0, tolerance: float
     while True:
         z = _points(time, x, t)
         found = gains(system, z)
-        if not found.max() > best * (1 + tolerance):
-            return Peak(best, best * (1 + tolerance), where)
+        if not found.max() > best * _ABOVE:
+            return Peak(best, best * _ABOVE, where)
         best, where = float(found.max()), complex(z[found.argmax()])
-        crossings = _crossings(system, time, x, best * (1 + tolerance))
+        crossings = _crossings(system, time, x, best * _ABOVE)
         if not crossings.size:
-            return Peak(best, best * (1 + tolerance), where)
+            return Peak(best, best * _ABOVE, where)
         middle = between(crossings) if time == "discrete" else (crossings[1:] + crossings[:-1]) / 2
         t = np.concatenate([crossings, middle])
 

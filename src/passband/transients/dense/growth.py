@@ -13,12 +13,10 @@ from typing_extensions import override
 
 from passband._shapes import Float, Num
 from passband.transients.dense.boundary import stability
-from passband.transients.dense.circles import Circles
+from passband.transients.dense.curves import curves_of
 from passband.transients.dense.envelope import curve, largest_power, settled_after
-from passband.transients.dense.lines import Lines
 from passband.transients.dense.matrices import Time, as_square, check_time, norm
 from passband.transients.dense.numerical_range import numerical_abscissa
-from passband.transients.dense.powers import spectral_norm
 
 _TOLERANCE, _TICK_TOLERANCE = 1e-9, 1e-4  # of the peak of an iteration, of a flow's grid
 _TICKS = 2**10  # of a flow, in a time 1/‖A‖
@@ -68,7 +66,10 @@ class Growth:
         A number of steps, or a time, right to a thousandth of ``1/‖A‖``; ``inf`` if never.
 
         Args:
-            eps: The norm at which the transient counts as over.
+            eps: The norm at which the transient counts as over, above zero.
+
+        Raises:
+            ValueError: If eps is not positive and finite.
         """
         if not 0 < eps < math.inf:
             raise ValueError(f"`eps` must be positive and finite; got {eps!r}.")
@@ -103,7 +104,8 @@ def growth(A: Any, *, time: Time = "discrete") -> Growth:
         The peak with its upper bound, time, direction and response, and the curve of norms.
 
     Raises:
-        ValueError: If A is not a finite square matrix.
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix, or ``time`` is neither of the two.
 
     Example:
         The first step is the worst: ``(√17 + 4) / 2``.
@@ -118,12 +120,11 @@ def growth(A: Any, *, time: Time = "discrete") -> Growth:
     matrix = as_square(A)
     check_time(time)
     if time == "discrete":
-        curves, tick, step = Circles(matrix, tolerance=1e-3), 1.0, matrix
+        tick, step = 1.0, matrix
     else:
-        curves = Lines(matrix, tolerance=1e-3)
         tick = 1 / (_TICKS * (norm(matrix) or 1.0))
         step = np.asarray(scipy.linalg.expm(tick * matrix))
-    unstable = stability(curves, time).kind == "unstable"
+    unstable = stability(curves_of(matrix, time, tolerance=1e-3)).kind == "unstable"
     seen = curve(step, bounded=not unstable)
     made = partial(
         Growth,
@@ -145,7 +146,7 @@ def growth(A: Any, *, time: Time = "discrete") -> Growth:
     between = math.exp(max(numerical_abscissa(matrix), 0.0) * tick)
     t = _refined(matrix, k * tick, tick)
     worst = np.asarray(scipy.linalg.expm(t * matrix))
-    return made(spectral_norm(worst), bound * between, t, *_worst_start(worst, step))
+    return made(norm(worst), bound * between, t, *_worst_start(worst, step))
 
 
 def _refined(A: Num[ndarray, "n n"], t: float, tick: float) -> float:
@@ -154,7 +155,7 @@ def _refined(A: Num[ndarray, "n n"], t: float, tick: float) -> float:
         return 0.0
 
     def fallen(s: float) -> float:
-        return -spectral_norm(np.asarray(scipy.linalg.expm(s * A)))
+        return -norm(np.asarray(scipy.linalg.expm(s * A)))
 
     bounds = (max(t - tick, 0.0), t + tick)
     found = scipy.optimize.minimize_scalar(

@@ -13,9 +13,8 @@ from passband._shapes import Num
 from passband.errors import UnconvergedWarning
 from passband.transients.dense.boundary import Stability, distance, stability
 from passband.transients.dense.bracket import Bracket, bracket
-from passband.transients.dense.circles import Circles
+from passband.transients.dense.curves import curves_of
 from passband.transients.dense.level_sets import Curves
-from passband.transients.dense.lines import Lines
 from passband.transients.dense.marginal import near_boundary
 from passband.transients.dense.matrices import ROUNDING, Time, as_square, check_time, norm
 from passband.transients.dense.numerical_range import numerical_abscissa, radius_bounds
@@ -98,7 +97,10 @@ def kreiss(
         The bracket, where it is attained, and its accuracy.
 
     Raises:
-        ValueError: If A is not a finite square matrix.
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix, or ``rtol``, ``time`` or ``digits`` is out
+            of range.
+        MissingExtraError: If ``digits`` is given and mpmath is not installed.
 
     Warns:
         UnconvergedWarning: If the bracket stays wider than ``rtol``.
@@ -125,8 +127,8 @@ def kreiss(
     outside = _outside(matrix, time)
     if outside is None:
         return Kreiss(1.0, 1.0, None, time, note=_ONE[time])
-    curves: Curves = (Circles if time == "discrete" else Lines)(matrix, tolerance=min(rtol, 1) / 20)
-    side = stability(curves, time)
+    curves = curves_of(matrix, time, tolerance=min(rtol, 1) / 20)
+    side = stability(curves)
     if side.kind == "undecided" and digits and precise_distance(matrix, time, int(digits)) < 0:
         side = Stability("stable", side.z)
     note = _note(side, time, unit)
@@ -136,7 +138,7 @@ def kreiss(
         found = _from_below(curves, outside)
     else:
         near = near_boundary(side, matrix, time, rtol=rtol) if side.kind == "marginal" else None
-        maximum = None if digits is None else precise_maximum(curves, time, int(digits))
+        maximum = None if digits is None else precise_maximum(curves, int(digits))
         found = bracket(curves, outside=outside, rtol=rtol, near=near, maximum=maximum)
     if not found.upper <= (1 + rtol) * found.lower:
         warnings.warn(

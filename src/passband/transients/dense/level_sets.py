@@ -11,14 +11,14 @@ References:
 
 import math
 from abc import ABC, abstractmethod
-from typing import NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 import scipy.linalg
 from numpy import ndarray
 
 from passband._shapes import Complex, Float, Num
-from passband.transients.dense.matrices import ROUNDING, norm
+from passband.transients.dense.matrices import ROUNDING, Time, norm
 from passband.transients.dense.singular import smallest_singular_values
 from passband.transients.dense.triangular import smallest_singular_values_triangular
 
@@ -63,6 +63,7 @@ class Curves(ABC):
     `coordinate` (Hadamard's three circles, or three lines), and ``K = sup x M(x)``.
     """
 
+    time: ClassVar[Time]
     real: bool
     identity: ndarray
     norm: float

@@ -1,6 +1,6 @@
 """Lines ``Re z = x``: where a flow ``x' = A x`` is examined."""
 
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from numpy import ndarray
@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from passband._shapes import Complex, Float
 from passband.transients.dense.level_sets import Curves, Samples
+from passband.transients.dense.matrices import Time
 from passband.transients.dense.unimodular import NEAR
 
 _UNIFORM = 16
@@ -17,6 +18,8 @@ _NEAREST = 12
 @final
 class Lines(Curves):
     """Lines parallel to the imaginary axis, parametrized by the frequency."""
+
+    time: ClassVar[Time] = "continuous"
 
     @override
     def point(self, x: float, t: Float[ndarray, " k"]) -> Complex[ndarray, " k"]:

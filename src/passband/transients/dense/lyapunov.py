@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from passband._shapes import Float
 from passband.transients.dense.barrier import NEWTONS, Barrier
-from passband.transients.dense.matrices import as_square
+from passband.transients.dense.matrices import as_square, spectral_radius
 
 _LARGEST = 40
 _FASTER = 8.0  # of the barrier parameter from one center to the next
@@ -56,10 +56,12 @@ def certificate(A: Any, *, rate: float = 1.0, rtol: float = 1e-3) -> Certificate
     Args:
         A: Square matrix, shape ``(n, n)``, n up to 40.
         rate: The factor a step to prove, above the spectral radius.
-        rtol: Relative distance of ``growth`` to ``lower``.
+        rtol: Relative distance of ``growth`` to ``lower``, in (0, 1).
 
     Raises:
-        ValueError: If ``rate`` is not above the spectral radius: there is no certificate.
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix of a size allowed, ``rtol`` is out of range,
+            or ``rate`` is not above the spectral radius: there is no certificate.
 
     Example:
         Of ``[[½, 0], [4, ½]]`` the largest power is ``(√17 + 4) / 2 = 4.06``; this proves 5.33.
@@ -82,7 +84,7 @@ def certificate(A: Any, *, rate: float = 1.0, rtol: float = 1e-3) -> Certificate
         )
     if not 0 < rtol < 1:
         raise ValueError(f"`rtol` must lie in (0, 1); got {rtol!r}.")
-    radius = float(np.abs(np.linalg.eigvals(matrix)).max())
+    radius = spectral_radius(matrix)
     if not radius < rate < math.inf:
         raise ValueError(
             f"`rate` must be above the spectral radius, {radius:.6g}; got {rate!r}. "

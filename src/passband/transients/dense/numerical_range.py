@@ -19,10 +19,14 @@ def numerical_range(A: Any, *, angles: int = 128) -> Complex[ndarray, " angles"]
 
     Args:
         A: Square matrix, shape ``(n, n)``.
-        angles: Number of supporting directions, equally spaced.
+        angles: Number of supporting directions, equally spaced; 3 or more.
 
     Returns:
         Boundary points, shape ``(angles,)``; repeated where the boundary has a corner.
+
+    Raises:
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix, or ``angles`` is below 3.
 
     Example:
         The numerical range of a 2×2 Jordan block is the disk of radius ½ about its eigenvalue.
@@ -47,11 +51,15 @@ def numerical_radius(A: Any) -> float:
     """Return the numerical radius ``w(A) = max {|x*Ax| : ‖x‖ = 1}``, correct to rounding.
 
     ``w(A) ≤ 1`` is equivalent to a Kreiss constant of one, and implies ``‖Aᵏ‖ ≤ 2`` (Berger).
-    A level set method on ``w = max λ_max(½(e^{iθ}A + e^{−iθ}A*))``: global, a few eigenproblems
+    A level set method on ``w = max λ_max(½(e^{iφ}A + e^{−iφ}A*))``: global, a few eigenproblems
     of size 2n.
 
     Args:
         A: Square matrix, shape ``(n, n)``.
+
+    Raises:
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix.
 
     Example:
         The radius of the shift of size n is ``cos(π / (n + 1))``.
@@ -70,6 +78,13 @@ def numerical_abscissa(A: Any) -> float:
     """Return ``ω(A)``, the largest eigenvalue of ``½(A + A*)``: the fastest growth of a flow.
 
     It is the slope of ``‖e^{tA}‖`` at ``t = 0``; at zero or below there is no transient.
+
+    Args:
+        A: Square matrix, shape ``(n, n)``.
+
+    Raises:
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix.
     """
     return float(np.linalg.eigvalsh(_rotated(as_square(A), np.zeros(1)))[0, -1])
 
@@ -92,16 +107,16 @@ def radius_bounds(A: Num[ndarray, "n n"], *, exact: bool) -> Bounds:
 
 def _unit_bounds(A: Num[ndarray, "n n"], *, exact: bool) -> Bounds:
     real = np.isrealobj(A)
-    theta = np.linspace(0, np.pi, 17) if real else np.linspace(0, 2 * np.pi, 32, endpoint=False)
-    values = np.linalg.eigvalsh(_rotated(A, theta))[:, -1]
+    angle = np.linspace(0, np.pi, 17) if real else np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    values = np.linalg.eigvalsh(_rotated(A, angle))[:, -1]
     lower = float(values.max())
     if not exact:  # the polygon of supporting lines lies outside
         return Bounds(lower, lower / math.cos(np.pi / 32))
-    usable = np.array([0, -1]) if real else np.arange(len(theta))  # at 0 and π pencils stay real
+    usable = np.array([0, -1]) if real else np.arange(len(angle))  # at 0 and π pencils stay real
     lowest = usable[values[usable].argmin()]
     clear = lower - float(values[lowest]) > 0.05 * lower
-    away = complex(np.exp(1j * theta[lowest])) if clear else None
-    best, noise = float(theta[values.argmax()]), 4 * len(A) * ROUNDING
+    away = complex(np.exp(1j * angle[lowest])) if clear else None
+    best, noise = float(angle[values.argmax()]), 4 * len(A) * ROUNDING
     while True:
         best, lower = _climb(A, best)
         level = lower * (1 + 1e-12) + noise
@@ -115,32 +130,32 @@ def _unit_bounds(A: Num[ndarray, "n n"], *, exact: bool) -> Bounds:
         best = float(trial[values.argmax()])
 
 
-def _rotated(A: Num[ndarray, "n n"], theta: Float[ndarray, " k"]) -> Complex[ndarray, "k n n"]:
-    """Return ``H(θ) = ½(e^{iθ}A + e^{−iθ}A*)``."""
-    turned = np.exp(1j * theta)[:, None, None] * A
+def _rotated(A: Num[ndarray, "n n"], angle: Float[ndarray, " k"]) -> Complex[ndarray, "k n n"]:
+    """Return ``H(φ) = ½(e^{iφ}A + e^{−iφ}A*)``."""
+    turned = np.exp(1j * angle)[:, None, None] * A
     return (turned + turned.conj().swapaxes(-1, -2)) / 2
 
 
-def _climb(A: Num[ndarray, "n n"], theta: float) -> tuple[float, float]:
-    """Return the local maximum of ``λ_max(H(θ))`` that Newton's method finds from ``theta``."""
-    value, slope, bend = _slopes(A, theta)
+def _climb(A: Num[ndarray, "n n"], angle: float) -> tuple[float, float]:
+    """Return the local maximum of ``λ_max(H(φ))`` that Newton's method finds from ``angle``."""
+    value, slope, bend = _slopes(A, angle)
     step = 0.1
     for _ in range(30):
         ascent = -slope / bend if bend < 0 else math.copysign(step, slope)
         ascent = max(-step, min(step, ascent))
         if abs(slope * ascent) <= 1e-16 * abs(value):
             break
-        new = _slopes(A, theta + ascent)
+        new = _slopes(A, angle + ascent)
         if new[0] > value:
-            theta, (value, slope, bend) = theta + ascent, new
+            angle, (value, slope, bend) = angle + ascent, new
         else:
             step = abs(ascent) / 4
-    return theta, value
+    return angle, value
 
 
-def _slopes(A: Num[ndarray, "n n"], theta: float) -> tuple[float, float, float]:
-    """Return ``λ_max(H(θ))`` and its first two derivatives in θ."""
-    turned = np.exp(1j * theta) * A
+def _slopes(A: Num[ndarray, "n n"], angle: float) -> tuple[float, float, float]:
+    """Return ``λ_max(H(φ))`` and its first two derivatives in φ."""
+    turned = np.exp(1j * angle) * A
     H, dH = (turned + turned.conj().T) / 2, 1j * (turned - turned.conj().T) / 2
     values, vectors = np.linalg.eigh(H)
     along = vectors.conj().T @ (dH @ vectors[:, -1])
@@ -152,7 +167,7 @@ def _slopes(A: Num[ndarray, "n n"], theta: float) -> tuple[float, float, float]:
 def _crossings(
     A: Num[ndarray, "n n"], level: float, *, away: complex | None
 ) -> Float[ndarray, " k"]:
-    """Return all angles at which ``H(θ)`` has the eigenvalue ``level``."""
+    """Return all angles at which ``H(φ)`` has the eigenvalue ``level``."""
     n = len(A)
     identity, zero = np.eye(n), np.zeros((n, n))
     left = np.block([[2 * level * identity, -A.conj().T], [identity, zero]])

@@ -8,7 +8,6 @@ of a million powers costs a few hundred products. A range that starts late has f
 fast modes, and is searched without them.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,23 +16,10 @@ import scipy.linalg
 from numpy import ndarray
 
 from passband._shapes import Num
-from passband.transients.dense.matrices import ROUNDING
+from passband.transients.dense.matrices import ROUNDING, norm
 
 _GONE = 1e-20  # a mode is dropped when it has decayed to this
 _ROUGH = 0.02  # accuracy of the factors h
-_LARGE = 64  # from here on the Gram matrix is the faster way to a norm
-
-
-def spectral_norm(P: Num[ndarray, "m n"]) -> float:
-    """Return the spectral norm; fast for large matrices."""
-    scale = float(np.abs(P).max())
-    if scale == 0 or not math.isfinite(scale):
-        return scale
-    if min(P.shape) <= _LARGE:
-        return float(np.linalg.norm(P, 2))
-    unit = P / scale
-    gram = unit @ unit.conj().T if P.shape[0] <= P.shape[1] else unit.conj().T @ unit
-    return scale * math.sqrt(float(np.linalg.eigvalsh(gram)[-1]))
 
 
 class Node(NamedTuple):
@@ -54,9 +40,9 @@ class Tree:
         nodes: How many nodes a search may divide.
     """
 
-    def __init__(self, A: Num[ndarray, "m m"], *, error: float = 0.0, nodes: int) -> None:
+    def __init__(self, A: Num[ndarray, "m m"], *, nodes: int) -> None:
         self.A = A
-        self.error = error
+        self.error = 0.0
         self.nodes = nodes
         values = np.linalg.eigvals(A)
         slowest = complex(values[np.abs(values).argmax()])
@@ -76,7 +62,7 @@ class Tree:
         while len(self._heights) <= level:
             j = len(self._heights) - 1
             P = self.square(j)
-            _, ceiling = self.largest(Node(2**j, j, P, spectral_norm(P)), self._heights[j], _ROUGH)
+            _, ceiling = self.largest(Node(2**j, j, P, norm(P)), self._heights[j], _ROUGH)
             self._heights.append(ceiling)
         return self._heights[level]
 
@@ -86,19 +72,16 @@ class Tree:
         crude = node.norm * height + self.error
         if not crude > floor:
             return crude
-        change = 2**node.level * height * spectral_norm(self._drift @ node.P)
+        change = 2**node.level * height * norm(self._drift @ node.P)
         return min(crude, node.norm + change + self.error)
 
-    def largest(
-        self, root: Node, best: float, rtol: float, *, nodes: int | None = None
-    ) -> tuple[Node, float]:
+    def largest(self, root: Node, best: float, rtol: float) -> tuple[Node, float]:
         """Return where the largest norm of a range is, and an upper bound of it and ``best``.
 
         Ranges that cannot exceed the best by more than ``rtol`` are not looked into, nor any
         when the number of nodes is used up; the upper bound knows.
         """
-        found, ceiling, stack = root, best, [root]
-        left = self.nodes if nodes is None else nodes
+        found, ceiling, stack, left = root, best, [root], self.nodes
         while stack:
             node = stack.pop()
             if node.norm > found.norm:
@@ -139,7 +122,7 @@ class Tree:
         half = node.level - 1
         yield Node(node.start, half, node.P, node.norm)
         P = self.square(half) @ node.P
-        yield Node(node.start + 2**half, half, P, spectral_norm(P))
+        yield Node(node.start + 2**half, half, P, norm(P))
 
 
 class Alive(NamedTuple):
@@ -151,7 +134,7 @@ class Alive(NamedTuple):
     def range(self, level: int) -> Node:
         """Return the range ``2^level ≤ k < 2^(level+1)``."""
         P = self.tree.square(level) @ self.factor
-        return Node(2**level, level, P, spectral_norm(P))
+        return Node(2**level, level, P, norm(P))
 
 
 def everything(A: Num[ndarray, "n n"], *, nodes: int) -> Alive:
@@ -178,8 +161,8 @@ def alive_after(previous: Alive, level: int) -> Alive:
     onto = np.hstack([np.eye(m), coupling]) @ Z.conj().T
     kept = Tree(T[:m, :m], nodes=tree.nodes)
     full = tree.square(level)
-    error = spectral_norm(full - Z[:, :m] @ kept.square(level) @ onto)
-    if not error <= 1e3 * len(size) * ROUNDING * spectral_norm(full):
+    error = norm(full - Z[:, :m] @ kept.square(level) @ onto)
+    if not error <= 1e3 * len(size) * ROUNDING * norm(full):
         return previous
-    kept.error = tree.error + error * spectral_norm(factor)
+    kept.error = tree.error + error * norm(factor)
     return Alive(kept, onto @ factor)

@@ -16,9 +16,9 @@ from passband.transients.dense.level_sets import Curves, Peak
 from passband.transients.dense.matrices import Time
 
 
-def precise_maximum(curves: Curves, time: Time, digits: int) -> Callable[[float], Peak]:
+def precise_maximum(curves: Curves, digits: int) -> Callable[[float], Peak]:
     """Return ``x ↦ M(x)`` in arithmetic of ``digits`` decimal digits."""
-    return _Precise(curves, time, _arithmetic(digits)).maximum
+    return _Precise(curves, _arithmetic(digits)).maximum
 
 
 def precise_distance(A: Num[ndarray, "n n"], time: Time, digits: int) -> float:
@@ -41,8 +41,8 @@ def _arithmetic(digits: int) -> Any:
 
 
 class _Precise:
-    def __init__(self, curves: Curves, time: Time, context: Any) -> None:
-        self.curves, self.time, self.mp = curves, time, context
+    def __init__(self, curves: Curves, context: Any) -> None:
+        self.curves, self.mp = curves, context
         self.size = len(curves.A)
         self.A = context.matrix(curves.A.tolist())
         self.identity = context.eye(self.size)
@@ -51,7 +51,7 @@ class _Precise:
         """Return the largest resolvent norm on the curve at distance x."""
         tolerance = self.mp.mpf(self.curves.tolerance)
         guess = self.curves.maximum(x).z
-        t = float(np.angle(guess)) if self.time == "discrete" else guess.imag
+        t = float(np.angle(guess)) if self.curves.time == "discrete" else guess.imag
         looked = [t, *self.curves.starts(x).tolist()] if self.size <= 4 else [t]
         sigma, t = min((self.smallest(x, t), t) for t in looked)
         while True:
@@ -72,7 +72,7 @@ class _Precise:
         return values[self.size - 1]
 
     def point(self, x: float, t: float) -> Any:
-        if self.time == "discrete":
+        if self.curves.time == "discrete":
             return (1 + self.mp.mpf(x)) * self.mp.expj(t)
         return self.mp.mpc(x, t)
 
@@ -81,7 +81,7 @@ class _Precise:
         mp, n = self.mp, self.size
         adjoint = self.A.H
         left, right = mp.zeros(2 * n), mp.zeros(2 * n)
-        if self.time == "continuous":
+        if self.curves.time == "continuous":
             shifted = self.A - mp.mpf(x) * self.identity
             _fill(left, shifted, -level * self.identity, level * self.identity, -shifted.H)
             found = mp.eig(left, left=False, right=False)

@@ -8,6 +8,7 @@ from numpy import ndarray
 from passband._shapes import Num
 from passband.transients.dense.boundary import stability
 from passband.transients.dense.circles import Circles
+from passband.transients.dense.curves import curves_of
 from passband.transients.dense.level_sets import Curves, Samples
 from passband.transients.dense.lines import Lines
 from passband.transients.dense.matrices import (
@@ -34,6 +35,10 @@ def pseudospectral_radius(A: Any, eps: float) -> float:
         A: Square matrix, shape ``(n, n)``.
         eps: Norm of the perturbations, zero or above.
 
+    Raises:
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix, or eps is negative or not finite.
+
     Example:
         >>> round(pseudospectral_radius([[0, 0], [0, 0.5]], 0.25), 12)
         0.75
@@ -42,7 +47,7 @@ def pseudospectral_radius(A: Any, eps: float) -> float:
         Mengi and Overton, IMA J. Numer. Anal. 25, 2005, algorithm 3.
     """
     check_level(eps)
-    return _outermost(Circles(as_square(A), tolerance=_TOLERANCE), float(eps), "discrete")
+    return _outermost(Circles(as_square(A), tolerance=_TOLERANCE), float(eps))
 
 
 def pseudospectral_abscissa(A: Any, eps: float) -> float:
@@ -54,6 +59,10 @@ def pseudospectral_abscissa(A: Any, eps: float) -> float:
         A: Square matrix, shape ``(n, n)``.
         eps: Norm of the perturbations, zero or above.
 
+    Raises:
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix, or eps is negative or not finite.
+
     Example:
         >>> round(pseudospectral_abscissa([[-2, 0], [0, -1]], 0.25), 12)
         -0.75
@@ -62,7 +71,7 @@ def pseudospectral_abscissa(A: Any, eps: float) -> float:
         Burke, Lewis and Overton, IMA J. Numer. Anal. 23, 2003.
     """
     check_level(eps)
-    return _outermost(Lines(as_square(A), tolerance=_TOLERANCE), float(eps), "continuous")
+    return _outermost(Lines(as_square(A), tolerance=_TOLERANCE), float(eps))
 
 
 def distance_to_instability(A: Any, *, time: Time = "discrete") -> float:
@@ -76,6 +85,10 @@ def distance_to_instability(A: Any, *, time: Time = "discrete") -> float:
         A: Square matrix, shape ``(n, n)``.
         time: ``"discrete"`` for ``x ← A x``, ``"continuous"`` for ``x' = A x``.
 
+    Raises:
+        TypeError: If A is not a matrix of numbers.
+        ValueError: If A is not a finite square matrix, or ``time`` is neither of the two.
+
     Example:
         >>> distance_to_instability([[0.5, 0], [0, -0.75]])
         0.25
@@ -84,21 +97,16 @@ def distance_to_instability(A: Any, *, time: Time = "discrete") -> float:
         Byers, SIAM J. Sci. Stat. Comput. 9, 1988; Boyd and Balakrishnan, 1990.
     """
     check_time(time)
-    curves = (Circles if time == "discrete" else Lines)(as_square(A), tolerance=_TOLERANCE)
-    if stability(curves, time).kind == "unstable":
+    curves = curves_of(as_square(A), time, tolerance=_TOLERANCE)
+    if stability(curves).kind == "unstable":
         return 0.0
     z = curves.maximum(0.0).z
     return float(smallest_singular_values(curves.A, np.array([z]))[0])
 
 
-def spectral_radius(A: Num[ndarray, "n n"]) -> float:
-    """Return the largest modulus of an eigenvalue."""
-    return float(np.abs(np.linalg.eigvals(A)).max())
-
-
-def _outermost(curves: Curves, eps: float, time: Time) -> float:
+def _outermost(curves: Curves, eps: float) -> float:
     """Return the largest modulus (real part) of the ε-pseudospectrum."""
-    values = curves.eigenvalues
+    values, time = curves.eigenvalues, curves.time
     size = np.abs(values) if time == "discrete" else np.real(values)
     best = float(size.max())
     if eps == 0:
