@@ -75,6 +75,10 @@ def balanced_ratio(P: Any, Q: Any, R: Any) -> float:
         Q: Coupling, shape ``(n, m)``.
         R: Curvature of the second player, shape ``(m, m)``.
 
+    Raises:
+        TypeError: If one is not a matrix of numbers.
+        ValueError: If one is not finite, their shapes do not fit, or ``Q R`` is zero.
+
     Example:
         For multiples of the identity it is the ratio of the curvatures.
 
