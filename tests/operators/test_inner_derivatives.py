@@ -41,7 +41,7 @@ def equation(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def tangent(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    u, t = torch.func.jvp(model, (batch[0],), (torch.ones_like(batch[0]),))
+    u, t = torch.func.jvp(model, (batch[0],), (torch.ones_like(batch[0]),))[:2]
     return (u - batch[1]).square().mean() + t.square().mean()
 
 

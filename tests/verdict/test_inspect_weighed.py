@@ -192,6 +192,29 @@ def test_decay_beside_the_preconditioner_is_no_curvature_however_it_was_asked_fo
     assert ratios == pytest.approx([1.0, 1.0], rel=1e-2)
 
 
+def test_learning_rates_of_groups_are_part_of_the_preconditioner_and_said_to_be() -> None:
+    model, data = problem()
+    adam = torch.optim.AdamW(
+        [
+            {"params": list(model[0].parameters())},  # pyright: ignore[reportIndexIssue]
+            {"params": list(model[2].parameters()), "lr": 0.03},  # pyright: ignore[reportIndexIssue]
+        ],
+        lr=0.01,
+        weight_decay=0.0,
+    )
+    stepped(adam, model, data)
+
+    verdict = pb.inspect(model, mse, data, adam)
+    by_hand = pb.judge(  # no warning: the operator weighs the second group
+        pb.eigenvalues(pb.PreconditionedHessian(pb.Objective(model, mse, data), adam)),
+        pb.filter_of(adam),
+    )
+
+    assert by_hand.ratio == pytest.approx(verdict.ratio, rel=1e-3)
+    assert "groups differ in lr: P holds them too" in str(verdict)
+    assert "lr=0.01" in str(verdict)
+
+
 def test_a_bias_before_a_normalization_is_named() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 2))

@@ -51,18 +51,24 @@ def filter_of(
     """
     check_optimizer("filter_of", optimizer)
     groups = optimizer.param_groups
-    if group is None:
-        group = 0
-        if differing := _differing(groups):
-            warnings.warn(
-                f"the {len(groups)} parameter groups differ in {', '.join(differing)}; this is the "
-                "filter of the first alone. `inspect` judges all together; `group=` names one.",
-                FilterWarning,
-                stacklevel=2,
-            )
-    check_group(optimizer, group)
+    check_group(optimizer, group or 0)
+    found = _read(optimizer, group or 0, gradient_norm)
+    differing = _differing(groups) if group is None else []
+    weighed = found.curvature == "preconditioned" and differing == ["lr"]  # by the operator
+    if differing and not weighed:
+        warnings.warn(
+            f"the {len(groups)} parameter groups differ in {', '.join(differing)}; this is the "
+            "filter of the first alone. `inspect` judges all together; `group=` names one.",
+            FilterWarning,
+            stacklevel=2,
+        )
+    return found
+
+
+def _read(optimizer: torch.optim.Optimizer, group: int, gradient_norm: float | None) -> Filter:
+    """Return the filter of a group that is there."""
     name = type(optimizer).__name__
-    known, options = _known(optimizer), dict(groups[group])
+    known, options = _known(optimizer), dict(optimizer.param_groups[group])
     if options.get("adaptive") or getattr(optimizer, "adaptive", False):
         raise NotAFilterError(
             f"the ascent of {name} is measured in units of each weight (ASAM), so its filter "
@@ -73,12 +79,15 @@ def filter_of(
             f"{name} maximizes: it admits the negated curvatures. Negate the loss instead."
         )
     if known is None:
-        found = measure(optimizer, group)
-        if isinstance(optimizer, optim.SharpnessAware) and found.curvature == "preconditioned":
+        if not isinstance(optimizer, optim.SharpnessAware):
+            return measure(optimizer, group)
+        base = optimizer.base
+        apart = _known(base) and filter_of(base, group).curvature == "preconditioned"
+        if apart or (found := measure(optimizer, group)).curvature == "preconditioned":
             raise NotAFilterError(
-                f"{name} over {type(optimizer.base).__name__} has no filter: it climbs in plain "
-                "curvature and steps in preconditioned, and these have no modes in common. Take "
-                "its `base`, for the step alone."
+                f"{name} over {type(base).__name__} has no filter: it climbs in plain curvature "
+                "and steps in preconditioned, and these have no modes in common. Take its `base`, "
+                "for the step alone."
             )
         return found
     if isinstance(optimizer, optim.SharpnessAware):

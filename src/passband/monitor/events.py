@@ -10,7 +10,7 @@ from passband.filters.design import knobs
 from passband.monitor.probe import Probe
 from passband.verdict import suggest
 
-Kind = Literal["edge", "past", "leak", "outside", "rounding", "shrunk", "failed"]
+Kind = Literal["edge", "past", "leak", "outside", "rounding", "unjudged", "shrunk", "failed"]
 
 ENTERS, LEAVES = 0.97, 0.9
 """Ratios at which training enters the edge of stability, and leaves it again."""
@@ -30,8 +30,9 @@ class Event:
         step: When.
         kind: ``"edge"``: the sharpness came to the edge; ``"past"``: it is beyond; ``"leak"``: a
             saddle attracts; ``"outside"``: training stands still at a point that the filter does
-            not admit; ``"rounding"``: the ascent is rounded away; ``"shrunk"``: out of memory,
-            the probe goes on in smaller batches; ``"failed"``: a probe failed.
+            not admit; ``"rounding"``: the ascent is rounded away; ``"unjudged"``: there is no edge
+            to hold the sharpness against; ``"shrunk"``: out of memory, the probe goes on in
+            smaller batches; ``"failed"``: a probe failed.
         message: A sentence with the numbers and what to do.
     """
 
@@ -50,7 +51,10 @@ class Watch:
     def events(self, probe: Probe, filter: Filter | None) -> Iterator[Event]:
         """Yield what begins with this probe."""
         ratio = probe.ratio
-        if self._begins("edge", on=ratio >= ENTERS, off=ratio < LEAVES):
+        unjudged = filter is None and bool(probe.note) and probe.step > 0  # Adam needs a step
+        if self._begins("unjudged", on=unjudged, off=not unjudged):
+            yield Event(probe.step, "unjudged", probe.note)
+        if self._begins("edge", on=ENTERS <= ratio < math.inf, off=ratio < LEAVES):
             yield Event(
                 probe.step,
                 "edge",
@@ -107,6 +111,8 @@ class Watch:
 
 
 def _that_would_hold(probe: Probe, filter: Filter | None) -> str:
+    if probe.edge == 0:
+        return ", as no curvature just above zero is let through"
     if filter is None or not knobs(type(filter)) or not math.isfinite(probe.sharpness):
         return ""
     found = suggest(filter, probe.sharpness, ratio=1.0).changes

@@ -127,7 +127,7 @@ class Prober:
             sharpness=float(values[0]),
             error=float(errors[0]),
             edge=edge,
-            ratio=float(values[0]) / edge if edge else math.nan,
+            ratio=float(values[0]) / edge if edge else math.inf,  # nothing is let through
             above=sum(value > edge for value in lower) if filter is not None else 0,
             smallest=float(spectrum.values[k]) if self.smallest else math.nan,
             smallest_error=float(spectrum.errors[k]) if self.smallest else math.nan,
@@ -156,7 +156,7 @@ class Prober:
                 max_matvecs=self.max_matvecs,
                 progress=False,
             )
-        if spectrum.interrupted and spectrum.matvecs < self.max_matvecs:
+        if spectrum.by_user:
             raise KeyboardInterrupt  # the search gives what it has; training is to stop
         return spectrum
 

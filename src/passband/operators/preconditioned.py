@@ -80,12 +80,19 @@ class PreconditionedHessian(LinearOperator):
 
 def is_adaptive(optimizer: Optimizer) -> bool:
     """Whether an optimizer, or the base of one, weighs every parameter by a state of its own."""
-    kinds = type(getattr(optimizer, "base", optimizer)).__mro__
-    return any(k.__name__ in _KNOWN and k.__name__ != "SGD" for k in kinds)
+    names = {kind.__name__ for kind in type(_stepping(optimizer)).__mro__}
+    return bool(names & (set(_KNOWN) - {"SGD"} | _UNREAD))
+
+
+def _stepping(optimizer: Optimizer) -> Optimizer:
+    """Return the optimizer whose state weighs the step: the base of one that wraps it."""
+    base = getattr(optimizer, "base", None)
+    return base if isinstance(base, Optimizer) else optimizer
 
 
 def preconditioner(objective: Objective, optimizer: Optimizer) -> Float[Tensor, " n"]:
     """Return the diagonal ``D`` of an optimizer's state, in the objective's order."""
+    optimizer = _stepping(optimizer)
     denominator = next(
         (_KNOWN[k.__name__] for k in type(optimizer).__mro__ if k.__name__ in _KNOWN), None
     )
@@ -148,6 +155,7 @@ def _sgd(_: dict[str, Any], __: dict[str, Any], p: Tensor) -> Tensor:
     return torch.ones_like(p)
 
 
+_UNREAD = {"Adadelta", "Adafactor", "Adamax", "RAdam", "SparseAdam"}
 _Denominator = Callable[[dict[str, Any], dict[str, Any], Tensor], Tensor]
 _KNOWN: dict[str, _Denominator] = {
     "Adam": _adam,

@@ -104,6 +104,7 @@ def eigenvalues(
     )
     finest = 100 * torch.finfo(H.dtype).eps
     whole: Spectrum | None = None
+    by_user = False
     try:
         if isinstance(start, Spectrum) and start.unfinished is not None:
             search.resume(start.unfinished)
@@ -115,7 +116,7 @@ def eigenvalues(
     except KeyboardInterrupt:
         if not search.known:
             raise
-        search.stopped = True
+        search.stopped = by_user = True
         verified, evidence = False, f"interrupted after {search.matvecs} products."
     finally:
         if bar is not None:
@@ -124,7 +125,9 @@ def eigenvalues(
         evidence += f" {H.dtype} cannot give rtol={rtol:g}: the errors say what it gave."
     seconds = time.perf_counter() - began
     spectrum = whole or _answer(search, which, verified, evidence, seconds=seconds)
-    spectrum = dataclasses.replace(spectrum, seconds=seconds, curvature=H.curvature)
+    spectrum = dataclasses.replace(
+        spectrum, seconds=seconds, by_user=by_user, curvature=H.curvature
+    )
     written = whole is not None
     if message := _doubt(search, spectrum, rtol=rtol, finest=finest, written=written):
         warnings.warn(f"eigenvalues: {message}", UnconvergedWarning, stacklevel=2)

@@ -49,10 +49,11 @@ class Spectrum:
         residuals: Bounds on ``‖A v − λ v‖₂``, shape ``(k,)``.
         seconds: Wall-clock time.
         interrupted: Whether Ctrl-C, `max_seconds` or `max_matvecs` ended it before its time.
+        by_user: Whether that was Ctrl-C.
+        unfinished: What an interrupted search had built up: given as ``start``, it goes on from
+            there. It holds a vector a product; drop it with ``dataclasses.replace``.
         curvature: ``"plain"`` of a `Hessian`, ``"preconditioned"`` of a `PreconditionedHessian`,
             empty where the operator does not say.
-        unfinished: Then, what the search had built up: given as ``start``, it goes on from there.
-            It holds a vector a product; drop it with ``dataclasses.replace``.
     """
 
     values: Float[Tensor, " k"]
@@ -66,8 +67,9 @@ class Spectrum:
     residuals: Float[Tensor, " k"]
     seconds: float
     interrupted: bool = False
-    curvature: str = ""
+    by_user: bool = False
     unfinished: Unfinished | None = None
+    curvature: str = ""
 
     def rows(self) -> Sequence[tuple[str, str, str, str]]:
         """Return what is printed: number, value, error and remark of every eigenvalue."""

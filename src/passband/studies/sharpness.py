@@ -39,7 +39,7 @@ def largest(
             start=start,
             progress=False,
         )
-    if spectrum.evidence.startswith("interrupted"):
+    if spectrum.by_user:
         raise KeyboardInterrupt
     return spectrum
 

@@ -209,6 +209,12 @@ def _preconditioned(optimizer: Optimizer, objective: Objective, filters: Sequenc
             f"preconditioner could not be read: {error}"
         ) from error
     judging, notes = filters[0] if decoupled else first, list[str]()
+    rates = {_option(filter, "lr") for filter in filters} if hasattr(first, "lr") else set[float]()
+    if len(rates) > 1:
+        notes.append(
+            "parameter groups differ in lr: P holds them too, relative to the first group, and "
+            f"the edge is that of lr={_option(first, 'lr'):g}"
+        )
     if len(set(decays)) > 1 and isinstance(judging, AdamW):
         judging = dataclasses.replace(judging, weight_decay=max(decays))
         least = dataclasses.replace(judging, weight_decay=min(decays)).edge
