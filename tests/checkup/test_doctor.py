@@ -77,6 +77,25 @@ def test_random_numbers_of_loader_and_numpy_are_left_where_they_are() -> None:
     assert states() == before
 
 
+@pytest.mark.slow
+def test_the_epoch_of_a_training_loader_is_left_alone() -> None:
+    model = network()
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(X, Y),
+        batch_size=2,
+        num_workers=1,
+        persistent_workers=True,
+        multiprocessing_context="fork",
+    )
+    seen: list[Tensor] = []
+    for x, _ in loader:
+        seen.append(x)
+        if len(seen) == 2:
+            found(model, sgd(model), data=loader, spectrum=False)
+
+    assert torch.equal(torch.cat(seen), X)
+
+
 def test_a_learning_rate_beyond_the_edge_gets_one_that_fits() -> None:
     model = network()
     sharpness = pb.inspect(model, CROSS_ENTROPY, (X, Y), sgd(model)).sharpness
