@@ -22,7 +22,8 @@ def test_the_catalogue_has_every_filter_that_is_exported() -> None:
     exported = {value for value in vars(filters).values() if isinstance(value, type)}
     families = {kind for kind in exported if issubclass(kind, Filter) and kind is not Filter}
 
-    assert families - {type(filter) for filter in CATALOGUE} == set()
+    missing = families - {type(filter) for filter in CATALOGUE}
+    assert not missing, f"add {missing} to CATALOGUE in tests/support/catalogue.py"
 
 
 def test_a_scan_of_the_radius_agrees_with_the_passband(filter: Filter) -> None:

@@ -15,6 +15,7 @@ from numpy import ndarray
 from numpy.testing import assert_allclose
 from update_rules import CURVATURES, UPDATES, Update
 
+from passband import filters
 from passband.filters import (
     QHM,
     SGD,
@@ -26,6 +27,13 @@ from passband.filters import (
     Proximal,
     RMSprop,
 )
+
+
+def test_every_filter_has_its_update_written_out() -> None:
+    exported = {value for value in vars(filters).values() if isinstance(value, type)}
+    families = {kind for kind in exported if issubclass(kind, Filter) and kind is not Filter}
+    missing = families - {type(filter) for filter, _ in UPDATES} - {filters.SAM}  # USAM, frozen
+    assert not missing, f"add {missing} to UPDATES in tests/support/update_rules.py"
 
 
 def measured(update: Update, lam: float, size: int) -> ndarray:

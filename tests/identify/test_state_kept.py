@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from ours import of_ours
 from torch import Tensor
 
 import passband as pb
@@ -27,6 +28,12 @@ MAKE: dict[str, Callable[[Any], Any]] = {
     "SecantSGD, momentum": lambda p: optim.SecantSGD(p, lr=0.1, strength=0.1, momentum=0.9),
     "ExtrapolatedSGD": lambda p: optim.ExtrapolatedSGD(p, lr=0.1, momentum=0.9, extrapolation=2.0),
 }
+
+
+def test_every_optimizer_is_counted_here() -> None:
+    p = torch.ones(1, requires_grad=True)
+    missing = of_ours() - {type(make([p])) for make in MAKE.values()} - {optim.SharpnessAware}
+    assert not missing, f"add {missing} to MAKE in tests/identify/test_state_kept.py"
 
 
 @pytest.mark.parametrize("name", MAKE)

@@ -1,6 +1,10 @@
 """What the house asks of its own files."""
 
+import re
+import tomllib
 from pathlib import Path
+
+import passband
 
 HOUSE = Path(__file__).parents[2]
 LINES = 300
@@ -17,7 +21,15 @@ def test_no_file_is_longer_than_what_can_be_read_at_once() -> None:
 
 def test_fragments_of_the_changelog_are_named_for_what_they_say() -> None:
     kinds = {"added", "changed", "faster", "fixed", "removed"}
-    fragments = [f for f in (HOUSE / "changelog.d").iterdir() if f.suffix == ".md"]
+    fragments = list((HOUSE / "changelog.d").glob("*.md"))  # none, and no folder, in a release
 
     assert [f.name for f in fragments if f.name.split(".")[-2] not in kinds] == []
     assert [f.name for f in fragments if not f.read_text().strip()] == []
+
+
+def test_there_is_one_version() -> None:
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]["version"]
+    cited = re.search(r"^version: (\S+)", (HOUSE / "CITATION.cff").read_text(), re.MULTILINE)
+
+    assert cited is not None
+    assert {passband.__version__, cited[1].strip("\"'")} == {project}

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.testing import assert_close
 
+from passband import operators
 from passband.operators import (
     BlockDiagonal,
     GaussNewton,
@@ -101,6 +102,13 @@ OPERATORS: list[Callable[[], LinearOperator]] = [
 @pytest.fixture(params=range(len(OPERATORS)))
 def operator(request: pytest.FixtureRequest) -> LinearOperator:
     return OPERATORS[request.param]()
+
+
+def test_every_operator_that_is_exported_is_here() -> None:
+    exported = {value for value in vars(operators).values() if isinstance(value, type)}
+    kinds = {k for k in exported if issubclass(k, LinearOperator) and k is not LinearOperator}
+    missing = kinds - {type(make()) for make in OPERATORS} - {operators.Distributed}
+    assert not missing, f"add {missing} to OPERATORS in tests/laws/test_operators.py"
 
 
 def test_is_linear(operator: LinearOperator) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from watched import MSE, X, Y, network, quiet
 
 import passband as pb
@@ -14,6 +14,7 @@ from passband.monitor import Monitor
 
 def trained(optimizer: torch.optim.Optimizer, model: nn.Module, **options: Any) -> Monitor:
     monitor = quiet(model, MSE, (X, Y), optimizer, every=1, **options)
+    step: Any = optimizer.step
     with monitor:
         for _ in range(3):
 
@@ -23,7 +24,7 @@ def trained(optimizer: torch.optim.Optimizer, model: nn.Module, **options: Any) 
                 return loss
 
             optimizer.zero_grad()
-            optimizer.step(closure)
+            step(closure)
             monitor.step()
     return monitor
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from ours import of_ours
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from torch.testing import assert_close
@@ -41,6 +42,11 @@ MAKERS: dict[str, Make] = {
     "secant": lambda m: SecantSGD(groups(m), 0.1, edge=3.0, momentum=0.8),
 }
 ALL = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+
+
+def test_every_optimizer_is_stopped_here() -> None:
+    missing = of_ours() - {type(make(nn.Linear(1, 1))) for make in MAKERS.values()}
+    assert not missing, f"add {missing} to MAKERS in tests/optim/test_checkpoints.py"
 
 
 class Regression:

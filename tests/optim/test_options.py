@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from ours import of_ours
 from torch import Tensor
 
 from passband.optim import (
@@ -30,6 +31,13 @@ COMPLETE: dict[Any, Options] = {
     SecantSGD: {"lr": 0.1, "strength": 0.1},
 }
 ALL = pytest.mark.parametrize("make", list(COMPLETE))
+
+
+def test_every_optimizer_is_refused_here() -> None:
+    missing = of_ours() - {*COMPLETE, SharpnessAware}  # which has no options of its own
+    assert not missing, f"add {missing} to COMPLETE in tests/optim/test_options.py"
+
+
 LOOKING = pytest.mark.parametrize("make", [USAM, HessianUSAM, SAM])
 NAN, INF = float("nan"), float("inf")
 
