@@ -102,7 +102,7 @@ class ByHand(CheckedOptimizer):
         trail = self._trail
         trail.scaled = scaler is not None and scaler.is_enabled()
         try:
-            way = self._way_up(self._gradients(), unit(scaler))
+            way = self._way_up(self._gradients(), unit(scaler), trail.taken)
             trail.go_on(self.passes)
             if way.is_finite or self.passes.are_local:
                 self._move(way)
@@ -237,8 +237,14 @@ class ByHand(CheckedOptimizer):
         """Raise where the method needs more than what is in ``p.grad``."""
 
     @abstractmethod
-    def _way_up(self, parts: list[Part], unit: float) -> Way:
-        """Return the way up from gradients, which are those of the loss where ``unit`` times."""
+    def _way_up(self, parts: list[Part], unit: float, taken: int) -> Way:
+        """Return the way up from gradients, which are those of the loss where ``unit`` times.
+
+        Args:
+            parts: The gradients, where the ascents have come to.
+            unit: What the gradient of the loss is, in units of these.
+            taken: Ascents of this step before this one.
+        """
 
     @abstractmethod
     def _ascents(self) -> int:

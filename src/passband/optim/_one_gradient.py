@@ -16,6 +16,33 @@ class OneGradient(CheckedOptimizer):
     """An optimizer that steps with the gradient at the weights; a subclass says how (`_update`).
 
     Coupled weight decay is added to the gradient here, for groups with a ``weight_decay``.
+
+    Example:
+        Heavy ball, whole. The checks are those of ``_options``, the arithmetic of lists that of
+        ``_lists``; a buffer comes from `_recall`.
+
+        >>> from passband.optim._lists import add_, scale_
+        >>> from passband.optim._options import check_lr, check_momentum, check_not_negative
+        >>> class HeavyBall(OneGradient):
+        ...     def __init__(self, params, lr, *, momentum=0.9, weight_decay=0.0, foreach=None):
+        ...         options = dict(lr=lr, momentum=momentum, weight_decay=weight_decay)
+        ...         super().__init__(params, options | dict(foreach=foreach))
+        ...
+        ...     def _check(self, group, *, starting):
+        ...         check_lr(group, starting=starting)
+        ...         check_momentum(group)
+        ...         check_not_negative(group, "weight_decay")
+        ...
+        ...     def _update(self, group, params, grads):
+        ...         m = self._recall("buffer", params)
+        ...         scale_(m, group["momentum"], foreach=group["foreach"])
+        ...         add_(m, grads, foreach=group["foreach"])
+        ...         add_(params, m, alpha=-group["lr"], foreach=group["foreach"])
+        >>> weights = torch.ones(2, requires_grad=True)
+        >>> weights.grad = torch.ones(2)
+        >>> HeavyBall([weights], lr=0.5).step()
+        >>> weights
+        tensor([0.5000, 0.5000], requires_grad=True)
     """
 
     @final

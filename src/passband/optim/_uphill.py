@@ -144,7 +144,7 @@ class UphillOptimizer(ByHand):
         losses: list[Tensor] = []
         for i in range(ascents):
             with self._pass(i, last=False, randomness=randomness):
-                loss, way = self._look_up(closure, scaler)
+                loss, way = self._look_up(closure, scaler, i)
             losses.append(loss)
             if not (way.is_finite or passes.are_local):  # together, or not at all
                 return losses[0], None
@@ -170,10 +170,12 @@ class UphillOptimizer(ByHand):
         """Return loss and gradient at the weights of the moment."""
         return self._evaluate(closure), self._gradients()
 
-    def _look_up(self, closure: Closure, scaler: GradScaler | None) -> tuple[Tensor, Way]:
+    def _look_up(
+        self, closure: Closure, scaler: GradScaler | None, taken: int
+    ) -> tuple[Tensor, Way]:
         """Return the loss at the weights of the moment, and the way up from there."""
         loss, parts = self._gradient(closure)
-        return loss, self._way_up(parts, unit(scaler))
+        return loss, self._way_up(parts, unit(scaler), taken)
 
 
 def there_and_back(params: list[Tensor], walk: Callable[[], T]) -> T:

@@ -103,11 +103,13 @@ class HessianUSAM(UphillSGD):
         )
 
     @override
-    def _way_up(self, parts: list[Part], unit: float) -> Way:
+    def _way_up(self, parts: list[Part], unit: float, taken: int) -> Way:
         raise AssertionError("a Hessian product needs more than a gradient")
 
     @override
-    def _look_up(self, closure: Closure, scaler: GradScaler | None) -> tuple[Tensor, Way]:
+    def _look_up(
+        self, closure: Closure, scaler: GradScaler | None, taken: int
+    ) -> tuple[Tensor, Way]:
         processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
         with self._unaveraged(processes), GradientGraph(self._parameters()) as graph:
             loss, parts = self._gradient(closure)

@@ -103,5 +103,5 @@ class SAM(UphillSGD):
             raise ValueError("`adaptive` must be the same in all groups: they share one norm.")
 
     @override
-    def _way_up(self, parts: list[Part], unit: float) -> Way:
+    def _way_up(self, parts: list[Part], unit: float, taken: int) -> Way:
         return normalized(parts, adaptive=self.param_groups[0]["adaptive"])

@@ -163,7 +163,7 @@ class SharpnessAware(UphillOptimizer):
         return uphill * float(self._radius(group))
 
     @override
-    def _way_up(self, parts: list[Part], unit: float) -> Way:
+    def _way_up(self, parts: list[Part], unit: float, taken: int) -> Way:
         return normalized(parts, adaptive=self.adaptive) if self.normalize else Way(parts, unit)
 
     @override

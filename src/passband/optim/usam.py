@@ -105,5 +105,5 @@ class USAM(UphillSGD):
         return super()._ascents() * self.param_groups[0]["steps"]
 
     @override
-    def _way_up(self, parts: list[Part], unit: float) -> Way:
+    def _way_up(self, parts: list[Part], unit: float, taken: int) -> Way:
         return Way(parts, unit)
