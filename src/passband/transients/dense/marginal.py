@@ -10,6 +10,7 @@ x the Kreiss function is at most ``x max|1/h| · H``, and ``x max|1/h| ≤ depth
 ``x = 0`` that is the largest ``‖Π_j‖``, to which the Kreiss function tends at the eigenvalue.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -25,15 +26,19 @@ from passband.transients.dense.matrices import Time, norm
 
 _HALVINGS = 10
 _LARGEST = 300  # states of the system whose gain is needed
+_FINER = (1, 1 / 4, 1 / 16, 1 / 64)  # depths of the insets, relative to the deepest
+_REACH = 8  # of an inset, in its depth
+_POLISHED, _GOLDEN = 30, (math.sqrt(5) - 1) / 2  # golden sections of an angle
 
 
 class Inset(NamedTuple):
     """Another upper bound of the Kreiss function, ``(depth + x stretch(x)) · maximum(x)``.
 
-    ``stretch`` does not decrease, and is known up to ``x = 2 depth``.
+    ``stretch`` does not decrease, and is known up to ``x = reach``.
     """
 
     depth: float
+    reach: float
     stretch: Callable[[float], float]
     maximum: Callable[..., Peak]
 
@@ -45,13 +50,15 @@ class NearBoundary(NamedTuple):
         limit: Its limit at the eigenvalue z, the largest norm of a spectral projector.
         slope: It is at most ``limit + slope · x`` at distance x.
         z: An eigenvalue on the boundary.
-        inset: A sharper bound; None if it would be too large a system, or not be sharp.
+        insets: Sharper bounds, the deeper ones first: they allow longer intervals near the
+            boundary, the others are sharper away from it. None at all if they would be too large
+            systems, or not be sharp.
     """
 
     limit: float
     slope: float
     z: complex
-    inset: Inset | None
+    insets: tuple[Inset, ...]
 
 
 class _Poles(NamedTuple):
@@ -73,12 +80,14 @@ def near_boundary(
     sizes = np.array([norm(projector) for projector in projectors])
     slope = _crowding(values) * float(sizes.sum())
     rest = complement(A, side.projectors)
-    inset = None
-    if rest is not None:
+    if rest is None:  # nothing is damped
+        rest = System(np.full((1, 1), -0.5), np.zeros((1, len(A))), np.zeros((len(A), 1)))
+    else:
         slope += largest_gain(rest, time).upper
-        if len(A) * (len(values) + 1) <= _LARGEST:
-            inset = _inset(rest, poles, time, enough=(1 + rtol / 4) * float(sizes.max()))
-    return NearBoundary(float(sizes.max()), slope, complex(values[sizes.argmax()]), inset)
+    insets: tuple[Inset, ...] = ()
+    if len(A) * (len(values) + 1) <= _LARGEST:
+        insets = _insets(rest, poles, time, enough=(1 + rtol / 4) * float(sizes.max()))
+    return NearBoundary(float(sizes.max()), slope, complex(values[sizes.argmax()]), insets)
 
 
 def _crowding(values: Complex[ndarray, " m"]) -> float:
@@ -89,19 +98,32 @@ def _crowding(values: Complex[ndarray, " m"]) -> float:
     return 2 * (len(values) - 1) / float(apart.min())  # one is near, the others half as far
 
 
-def _inset(rest: System, poles: _Poles, time: Time, *, enough: float) -> Inset | None:
-    """Return the deepest inset whose bound on the boundary is the limit at the eigenvalue."""
-    depth = 0.5 if time == "discrete" else 0.5 * norm(rest.A)
+def _insets(rest: System, poles: _Poles, time: Time, *, enough: float) -> tuple[Inset, ...]:
+    """Return the deepest inset whose bound on the boundary is the limit, and finer ones."""
+    size = norm(rest.A) or float(np.abs(poles.values).max()) or 1.0
+    depth = 0.5 if time == "discrete" else 0.5 * size
     drifts = _drifts(rest, poles)
-    for _ in range(_HALVINGS):
+
+    def at(depth: float) -> tuple[Complex[ndarray, " m"], System] | None:
         d = _strengths(poles, drifts, depth)
         system = _moved(rest, poles, d)
         inside = (distances(np.linalg.eigvals(system.A), time) < 0).all()
-        if inside and depth * largest_gain(system, time).upper <= enough:
-            stretch = _stretch(poles, d, time)
-            return Inset(depth, stretch, partial(largest_gain, system, time))
+        return (d, system) if inside else None
+
+    for _ in range(_HALVINGS):
+        found = at(depth)
+        if found and depth * largest_gain(found[1], time).upper <= enough:
+            several = [at(depth * part) for part in _FINER]
+            return tuple(_inset(poles, *one, time) for one in several if one)
         depth /= 2
-    return None
+    return ()
+
+
+def _inset(poles: _Poles, d: Complex[ndarray, " m"], system: System, time: Time) -> Inset:
+    depth = float(np.abs(d).max())
+    return Inset(
+        depth, _REACH * depth, _stretch(poles, d, time), partial(largest_gain, system, time)
+    )
 
 
 def _drifts(rest: System, poles: _Poles) -> Float[ndarray, " m"]:
@@ -139,23 +161,38 @@ def _strengths(poles: _Poles, drifts: Float[ndarray, " m"], depth: float) -> Com
 def _stretch(poles: _Poles, d: Complex[ndarray, " m"], time: Time) -> Callable[[float], float]:
     """Return ``x ↦ q`` with ``x' max|1/h| ≤ depth + q x'`` for all ``x' ≤ x``.
 
-    An explicit function of one complex variable, looked at on a grid that is fine at the poles.
+    An explicit function of one complex variable, looked at on a grid that is fine at the poles,
+    then next to the best points of the grid.
     """
     depth = float(np.abs(d).max())
-    x = depth * np.geomspace(1e-5, 2, 60)[:, None]
-    fine = np.geomspace(1e-3, 1e4, 120)
+    x = depth * np.geomspace(1e-5, _REACH, 160)[:, None]
+    fine = np.geomspace(1e-3, 1e4, 240)
     offsets = np.concatenate([-fine[::-1], np.zeros(1), fine])
-    inverse = np.full((len(x), len(offsets) * len(d)), 1 + 0j)
-    if time == "discrete":
-        t = np.concatenate([np.angle(value) + x * offsets for value in poles.values], axis=1)
-        z = (1 + x) * np.exp(1j * t)
-    else:
-        t = np.concatenate([value.imag + x * offsets for value in poles.values], axis=1)
-        z = x + 1j * t
-    for value, direction, strength in zip(poles.values, poles.directions, d, strict=True):
-        inverse += strength * direction / (z - value)
-    steepest = np.maximum.accumulate((np.abs(inverse) - depth / x).max(axis=1))
-    steepest += 1e-3 * np.abs(steepest)
+
+    def excess(value: complex, offset: Float[ndarray, "k m"]) -> Float[ndarray, "k m"]:
+        """Return ``|1/h| − depth/x`` at angles (frequencies) next to an eigenvalue."""
+        if time == "discrete":
+            z = (1 + x) * np.exp(1j * (np.angle(value) + x * offset))
+        else:
+            z = x + 1j * (value.imag + x * offset)
+        inverse = np.ones_like(z)
+        for pole, direction, strength in zip(poles.values, poles.directions, d, strict=True):
+            inverse += strength * direction / (z - pole)
+        return np.abs(inverse) - depth / x
+
+    steepest = np.full(len(x), -np.inf)
+    for value in poles.values.tolist():
+        best = excess(value, offsets[None, :]).argmax(axis=1)
+        low = offsets[np.maximum(best - 1, 0)]
+        high = offsets[np.minimum(best + 1, len(offsets) - 1)]
+        for _ in range(_POLISHED):
+            inner = _GOLDEN * (high - low)
+            left, right = excess(value, np.stack([high - inner, low + inner], axis=1)).T
+            low, high = np.where(left > right, [low, low + inner], [high - inner, high])
+        peak = excess(value, (low + high)[:, None] / 2)[:, 0]
+        steepest = np.maximum(steepest, peak)
+    steepest = np.maximum.accumulate(steepest)
+    steepest += 1e-6 * np.abs(steepest)
     distance = x[:, 0]
     return lambda x: float(steepest[min(np.searchsorted(distance, x), len(steepest) - 1)])
 
