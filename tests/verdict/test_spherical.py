@@ -73,6 +73,28 @@ def test_scale_invariant_weights_are_found_and_no_others() -> None:
     assert scale_invariant(pb.Objective(model, MSE, (x, y))) == ("3.weight",)
 
 
+class Quotients(nn.Module):
+    """A quotient beside a smaller one, each of a weight of its own."""
+
+    def __init__(self, x: Tensor, z: Tensor) -> None:
+        super().__init__()
+        self.first, self.second = Quotient(x), Quotient(z)
+
+    @override
+    def forward(self, batch: Tensor) -> Tensor:
+        return self.first(batch) + 0.3 * self.second(batch)
+
+
+def test_a_turn_that_ends_at_nearly_the_same_loss_misses_no_weight() -> None:
+    A = torch.diag(torch.tensor([3.0, 2.0, 1.0, 0.5]).double())[None]
+    x = 2 * torch.tensor([1.0, 0.0, 0.0, 1e-3]).double()
+    z = torch.tensor([0.0, 3.0, 0.0, 0.0]).double()
+
+    found = scale_invariant(pb.Objective(Quotients(x, z), value, [A]))
+
+    assert found == ("first.x", "second.x")
+
+
 def test_curvatures_are_those_of_dense_projections() -> None:
     model, x, y = normalized()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.5, weight_decay=0.1)
