@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset
 
 from passband.errors import NotDeterministicError, PassbandWarning
@@ -20,6 +21,8 @@ def tensors(batch: Any) -> Iterator[Tensor]:
     """Yield the tensors of a batch of any structure, in order."""
     if isinstance(batch, Tensor):
         yield batch
+    elif isinstance(batch, PackedSequence):
+        yield batch.data  # its lengths stay on the CPU
     elif isinstance(batch, Mapping):
         for value in batch.values():
             yield from tensors(value)
@@ -60,12 +63,14 @@ class Batches:
 
     Attributes:
         counts: What every batch counts.
+        told: Whether `count` says so.
     """
 
     def __init__(
         self, data: Any, *, pairs: bool, device: torch.device, count: Callable[[Any], float] | None
     ) -> None:
         self._device, self._pairs, self._count = device, pairs, count or samples
+        self.told = count is not None
         self._kept: list[Any] | None = None
         self._loader: Iterable[Any] = ()
         self._marks: list[tuple[float, ...]] = []
@@ -225,6 +230,8 @@ def _own_generators(loader: Any) -> list[torch.Generator]:
 def _moved(batch: Any, device: torch.device) -> Any:
     if isinstance(batch, Tensor):
         return batch.to(device)
+    if isinstance(batch, PackedSequence):
+        return batch.to(device)  # pyright: ignore[reportArgumentType]
     if isinstance(batch, Mapping) and hasattr(batch, "to"):  # Hugging Face's BatchEncoding
         return batch.to(device)  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(batch, Mapping):

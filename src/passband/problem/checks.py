@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from passband.errors import NotDeterministicError
 from passband.problem.batch_loss import BatchLoss
 from passband.problem.batches import Batches, tensors
+from passband.problem.explain import brief
 from passband.problem.losses import check_mean
 
 _WRAPPERS = {"DistributedDataParallel", "DataParallel", "FullyShardedDataParallel"}
@@ -17,7 +18,10 @@ _WRAPPERS = {"DistributedDataParallel", "DataParallel", "FullyShardedDataParalle
 def original(model: Any) -> nn.Module:
     """Return the module that computes, or refuse wrappers that have no second derivative."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"`model` must be a torch.nn.Module; got {type(model).__name__}.")
+        raise TypeError(
+            f"`model` must be a torch.nn.Module; got {brief(model)}. The order is "
+            "(model, loss, data)."
+        )
     compiled = getattr(model, "_orig_mod", None)
     if isinstance(compiled, nn.Module):
         return compiled
@@ -33,7 +37,10 @@ def original(model: Any) -> nn.Module:
 
 
 def check_pair(batches: Batches, device: torch.device) -> None:
-    """Refuse a first batch that is not an input and a target on the model's device."""
+    """Refuse a first batch that is not an input and a target on the model's device.
+
+    Both must have a row a sample, unless the caller has said what a batch counts.
+    """
     x, y = next(iter(batches))
     for name, part in (("input", x), ("target", y)):
         for t in tensors(part):
@@ -47,10 +54,13 @@ def check_pair(batches: Batches, device: torch.device) -> None:
         raise TypeError(
             f"the input must be a tensor; got {type(x).__name__}. Use `torch.as_tensor`."
         )
-    if rows.ndim and targets is not None and targets.ndim and len(rows) != len(targets):
+    if batches.told or not rows.ndim or targets is None or not targets.ndim:
+        return
+    if len(rows) != len(targets):
         raise ValueError(
             f"input and target must have as many samples; got shapes {tuple(rows.shape)} and "
-            f"{tuple(targets.shape)}."
+            f"{tuple(targets.shape)}. Where a row is no sample (time first, packed sequences) say "
+            "how much a batch counts, `count=`, or write the loss as `loss(model, batch)`."
         )
 
 

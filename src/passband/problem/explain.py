@@ -8,6 +8,10 @@ from torch import Tensor
 
 from passband.errors import PassbandError
 
+_REENTRANT = """\
+reentrant checkpointing has no second derivative. Use
+`torch.utils.checkpoint.checkpoint(..., use_reentrant=False)`."""
+
 _MEANINGS = {
     "modified by an inplace operation": """\
 a tensor that the derivative needs was overwritten: by an in-place operation of the model or loss
@@ -27,9 +31,8 @@ cuDNN's recurrent layers need training mode. Measure inside
 `with torch.backends.cudnn.flags(enabled=False):`.""",
     "double backward": """\
 compiled code has no second derivative. Give the model as it was before `torch.compile`.""",
-    "Checkpointing is not compatible": """\
-reentrant checkpointing has no second derivative. Use
-`torch.utils.checkpoint.checkpoint(..., use_reentrant=False)`.""",
+    "Checkpointing is not compatible": _REENTRANT,
+    "checkpoint is incompatible with .grad()": _REENTRANT,  # the words of torch 2.13
     "is not implemented": """\
 an operation of the model or loss has no second derivative. Replace the one named below.""",
 }
