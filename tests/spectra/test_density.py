@@ -83,6 +83,16 @@ def test_says_what_it_is() -> None:
     assert "5 probes, 150 products" in repr(density(rotated(SEMICIRCLE)))
 
 
+@pytest.mark.parametrize(("width", "resolved"), [(0.2, True), (2.0, False)])
+def test_what_is_narrower_than_the_resolution_is_not_called_nothing(
+    width: float, resolved: bool
+) -> None:
+    line = repr(density(rotated(SEMICIRCLE), width=width)).splitlines()[1]
+
+    assert (" % below -0.2, the resolution" in line) == resolved
+    assert (line == "negative curvature is not resolved at width 2, the resolution") != resolved
+
+
 def test_refuses_wrong_arguments() -> None:
     H = Identity(3)
     with pytest.raises(ValueError, match="`probes` must be at least 2; got 1"):

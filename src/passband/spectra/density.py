@@ -62,11 +62,16 @@ class Density:
     @override
     def __repr__(self) -> str:
         below, doubt = self.share(-math.inf, -self.width)
+        negative = (
+            f"{100 * below:.2g} ± {100 * doubt:.1g} % below {-self.width:.2g}, the resolution"
+            if bool((self.nodes < -self.width).any())
+            else f"negative curvature is not resolved at width {self.width:.2g}, the resolution"
+        )
         return (
             f"density of {self.size:,} eigenvalues from {float(self.nodes.min()):.4g} to "
             f"{float(self.nodes.max()):.4g}: {len(self.nodes)} probes, {self.matvecs} products, "
             f"{self.seconds:.2g} s\n"
-            f"{100 * below:.2g} ± {100 * doubt:.1g} % below {-self.width:.2g}"
+            f"{negative}"
         )
 
 
