@@ -38,6 +38,22 @@ def test_exactly_one_of_option_and_edge_is_needed(make: Make, options: dict[str,
         make([torch.ones(1, requires_grad=True)], 0.1, 0.5, **options)
 
 
+@ALL
+def test_an_edge_that_is_set_later_is_refused_and_the_group_stays(make: Make) -> None:
+    p = torch.ones(1, requires_grad=True)
+    optimizer = make([p], 0.1, 0.5, edge=5.0)
+    (p**2).sum().backward()
+    group = optimizer.param_groups[0]
+    group["edge"] = 4.0
+    before = dict(group)
+
+    with pytest.raises(ValueError, match=r"`edge` is settled .* got 4\.0 later"):
+        optimizer.step()
+
+    assert group == before
+    assert float(p.detach()) == 1.0
+
+
 def test_the_secant_has_no_edge_formula_above_091() -> None:
     p = torch.ones(1, requires_grad=True)
 

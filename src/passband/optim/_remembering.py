@@ -74,16 +74,21 @@ class RememberingSGD(OneGradient):
                 f"curvature up to which it is to be stable; got {given}. Without knowing more, "
                 "give half the edge of SGD: edge=(1 + momentum) / lr."
             )
-        super().add_param_group({**param_group, **chosen})
+        if chosen["edge"] is not None:  # settled here, once, with the options of this moment
+            options = {**self.defaults, **param_group, **chosen}
+            _check_sgd(options, starting=True)
+            chosen[self._option] = self._for_edge(options)
+        super().add_param_group({**param_group, **chosen, "edge": None})
+        self.param_groups[-1].pop("edge")
 
     @override
     def _check(self, group: Group, *, starting: bool) -> None:
-        check_lr(group, starting=starting)
-        check_momentum(group)
-        check_not_negative(group, "weight_decay")
-        if group.get("edge") is not None:  # of a new group: settled here, once
-            group[self._option] = self._for_edge(group)
-        group.pop("edge", None)
+        _check_sgd(group, starting=starting)
+        if group.get("edge") is not None:
+            raise ValueError(
+                f"`edge` is settled when a group is added; got {group['edge']!r} later. Set "
+                f"`{self._option}`."
+            )
         check_not_negative(group, self._option)
 
     @abstractmethod
@@ -102,6 +107,12 @@ class RememberingSGD(OneGradient):
         scale_(buffers, group["momentum"], foreach=group["foreach"])
         add_(buffers, grads, foreach=group["foreach"])
         return buffers
+
+
+def _check_sgd(group: Group, *, starting: bool) -> None:
+    check_lr(group, starting=starting)
+    check_momentum(group)
+    check_not_negative(group, "weight_decay")
 
 
 def slope_for_edge(group: Group) -> float:
