@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
+import scipy.linalg
 from numpy import ndarray
 
 from passband._shapes import Float, Num
@@ -20,6 +21,8 @@ from passband.filters.nyquist import crossing_at, crossings_by_pairs
 from passband.filters.passband import Passband
 from passband.filters.roots import real_roots
 
+_FIXED = 1e-12  # relative: a singular value that is none
+_SAME = 1e-3  # relative: coefficients of one characteristic polynomial, in whatever basis
 _LARGEST_COMPOUND = 6  # states; beyond, the sign of the pairs is left to the eigenvalues
 
 
@@ -120,6 +123,8 @@ class Loop:
 
     def admissible(self) -> Passband:
         """Return ``{μ : radius ≤ 1}``, complete and at any scale."""
+        if (others := self._beside_a_fixed_one()) is not None:
+            return others.admissible()
         drift, at_one = drifts(self.change), crossing_at(self.D, self.b, self.c, z=1.0)
         if at_one is None and len(self.b) > 1:  # a multiplier stays at 1 and hides the others
             drift = others_drift(self.change)
@@ -134,6 +139,36 @@ class Loop:
             value = rotates(self.change) if known else np.ones_like
             conditions.append(Condition("pair", value, pairs))
         return admissible_set(self.change, conditions)
+
+    def _beside_a_fixed_one(self) -> "Loop | None":
+        """Return the loop of all other multipliers, if a constant vector keeps one at 1.
+
+        Such a slot is never moved (``wᵀD = 0, wᵀb = 0``) or never felt (``Dv = 0, c·v = 0``). In a
+        basis that mixes it with others it would hide where these reach the circle.
+        """
+        if len(self.b) < 2:
+            return None
+        sizes = np.abs(self.D) + np.outer(np.abs(self.b), np.abs(self.c))
+        _, (scale, _) = scipy.linalg.matrix_balance(sizes, permute=False, separate=True)
+        D, b, c = self.D * scale / scale[:, None], self.b / scale, self.c * scale
+        unit = [part / (np.abs(part).max() or 1.0) for part in (D, b, c)]
+        for rows in (np.column_stack(unit[:2]).T, np.vstack([unit[0], unit[2]])):
+            _, values, vectors = np.linalg.svd(rows)
+            Q = vectors[:-1].T
+            if values[-1] <= _FIXED * values[0]:
+                found = Loop(D=Q.T @ D @ Q, b=Q.T @ b, c=c @ Q, x=c @ Q, slots=self.slots[1:])
+                return found if found._is_all_but_one_of(self) else None
+        return None
+
+    def _is_all_but_one_of(self, other: "Loop") -> bool:
+        """Whether the multipliers are those of another loop without one that is 1."""
+        mu = np.array([-0.7, 0.3, 1.1]) / (np.linalg.norm(self.b) * np.linalg.norm(self.c) or 1.0)
+        for mine, theirs in zip(self.transition(mu), other.transition(mu), strict=True):
+            expected = np.poly(theirs)
+            error = np.abs(np.polymul(np.poly(mine), [1.0, -1.0]) - expected).max()
+            if not error <= _SAME * np.abs(expected).max():
+                return False
+        return True
 
 
 def is_position(slot: str) -> bool:
