@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.testing import assert_close
 from uphill_problem import ALL, Make, Problem, assert_same, unmoved
 
+from passband.optim import USAM
+
 
 @ALL
 @pytest.mark.parametrize(
@@ -95,3 +97,27 @@ def test_a_closure_runs_with_gradients_and_the_step_without(make: Make) -> None:
     assert torch.is_grad_enabled()
     assert loss.isfinite()
     assert all(not p.grad.requires_grad for p in problem.model.parameters())  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_a_closure_that_clears_the_model_leaves_others_the_gradient_that_counts() -> None:
+    """``f = (a + b)²`` at ``a = b = 1``: the ascent takes a to 1 + 0.5 · 4, where the slope is 8."""
+    a, b = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
+    optimizer = USAM([a], 0.1, 0.5)
+    found: list[float] = []
+    for clears in (True, False):
+        b.grad = None
+        with torch.no_grad():
+            a.fill_(1.0)
+
+        def closure(clears: bool = clears) -> Tensor:
+            if clears:
+                a.grad = b.grad = None
+            loss = (a + b) ** 2
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        assert b.grad is not None
+        found.append(float(b.grad))
+
+    assert found == [8.0, 4.0 + 8.0]

@@ -81,8 +81,10 @@ class UphillOptimizer(ByHand):
             closure: Computes the loss, calls ``loss.backward()`` and returns the loss. It is
                 called once for every gradient the method needs, always with gradients enabled
                 and cleared. Draw the batch outside, so that every call sees the same;
-                accumulation and all-reduces belong inside. Left out after `ascent` or
-                `first_step`: then the step uses what is in ``p.grad``, and returns nothing.
+                accumulation and all-reduces belong inside. Where another optimizer has the
+                rest of the model, start it with ``model.zero_grad()``: only the parameters of this
+                one are cleared. Left out after `ascent` or `first_step`: then the step uses what
+                is in ``p.grad``, and returns nothing.
             scaler: The gradient scaler of mixed precision, if the closure calls
                 ``scaler.scale(loss).backward()``. The step is then the scaler's: it is skipped
                 where a gradient overflowed, in any pass. ``scaler.update()`` stays outside.
