@@ -100,7 +100,7 @@ def test_a_closure_runs_with_gradients_and_the_step_without(make: Make) -> None:
 
 
 def test_a_closure_that_clears_the_model_leaves_others_the_gradient_that_counts() -> None:
-    """``f = (a + b)²`` at ``a = b = 1``: the ascent takes a to 1 + 0.5 · 4, where the slope is 8."""
+    """``f = (a + b)²`` at ``a = b = 1``: the ascent takes a to 1 + 0.5 · 4, with slope 8."""
     a, b = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
     optimizer = USAM([a], 0.1, 0.5)
     found: list[float] = []
