@@ -45,6 +45,8 @@ def stability(curves: Curves) -> Stability:
     has an eigenvalue on the boundary, as many of A's are outside as were computed to be.
     """
     A, n, time = curves.A, len(curves.A), curves.time
+    if curves.norm == 0 and time == "continuous":  # a flow that stands still has no scale
+        return Stability("marginal", 0j, ((0j, np.eye(n)),))
     scale = max(curves.norm, 1.0 if time == "discrete" else 0.0)
     unit = n * ROUNDING
     reach = 4 * unit * scale

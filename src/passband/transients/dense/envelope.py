@@ -59,7 +59,8 @@ def largest_power(A: Num[ndarray, "n n"], *, among: Curve, rtol: float) -> Large
 
     The best of some powers is climbed from; then all others are excluded, octave by octave.
     Slow dynamics are flat at the top, so the accuracy of the exclusion is lowered where the
-    work would be large; the bound says by how much.
+    work would be large; the bound says by how much. The eigenvectors bound all later powers: a
+    lightly damped rotation returns for long, and no search would come to its end.
     """
     best = int(np.argmax(among.norms))
     found = _climbed(A, int(among.k[best]), float(among.norms[best]))
@@ -70,10 +71,12 @@ def largest_power(A: Num[ndarray, "n n"], *, among: Curve, rtol: float) -> Large
             return found._replace(bound=math.inf)
         if root.norm + alive.tree.error <= 1:  # the powers from here on repeat those before
             return found._replace(bound=ceiling)
-        last = _wandering(alive)
+        last, later = _wandering(alive), alive.bound(level)
         if last is not None and (last == 1 or level >= _LONG):
-            ceiling = max(ceiling, root.norm * last + alive.tree.error)
-            return found._replace(bound=ceiling)
+            later = min(later, root.norm * last + alive.tree.error)
+            return found._replace(bound=max(ceiling, later))
+        if later <= found.norm * (1 + rtol) or (alive.tree.left <= 0 and math.isfinite(later)):
+            return found._replace(bound=max(ceiling, later))
         upper = math.inf
         for accuracy in (rtol, *_COARSER) if last is None else _COARSER[-1:]:
             node, upper = alive.tree.largest(root, found.norm, accuracy)
@@ -81,7 +84,7 @@ def largest_power(A: Num[ndarray, "n n"], *, among: Curve, rtol: float) -> Large
                 found = _climbed(A, node.start, node.norm)
             if upper <= found.norm * (1 + accuracy):
                 break
-        ceiling = max(ceiling, upper)
+        ceiling = max(ceiling, min(upper, max(later, found.norm)))
     return found._replace(bound=math.inf)
 
 

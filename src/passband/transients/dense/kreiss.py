@@ -61,6 +61,7 @@ class Kreiss:
         return "; ".join([*lines, self.note] if self.note else lines)
 
 
+_LARGEST = 1e150  # norm whose square is a float64, with room for factors
 _ONE: dict[Time, str] = {
     "discrete": "the numerical radius is at most 1, so no power is larger than 2",  # Berger 1965
     "continuous": "no transient: the numerical abscissa is at most 0, so nothing grows",
@@ -83,8 +84,8 @@ def kreiss(
 
     Both sides hold up to the rounding of float64, which the bracket includes: close to float64's
     limits it stays wider than ``rtol``, and a warning says so. A dozen to fifty circles are
-    examined, each an eigenproblem of size 2n; hundreds if the constant is nearly attained over
-    many decades, as for constants within a thousandth of 1.
+    examined, each an eigenproblem of size 2n; hundreds or, at 1e-6, thousands if a constant well
+    above 1 is attained all along a curve, as by a flow of a single undamped frequency.
 
     Args:
         A: Square matrix, shape ``(n, n)``, real or complex.
@@ -98,8 +99,8 @@ def kreiss(
 
     Raises:
         TypeError: If A is not a matrix of numbers.
-        ValueError: If A is not a finite square matrix, or ``rtol``, ``time`` or ``digits`` is out
-            of range.
+        ValueError: If A is not a finite square matrix, if the norm of an iteration is above
+            1e150, or if ``rtol``, ``time`` or ``digits`` is out of range.
         MissingExtraError: If ``digits`` is given and mpmath is not installed.
 
     Warns:
@@ -122,7 +123,13 @@ def kreiss(
         raise ValueError(f"`rtol` must be positive and finite; got {rtol!r}.")
     if digits is not None and not 1 <= digits < math.inf:
         raise ValueError(f"`digits` must be a whole number, 1 or more; got {digits!r}.")
-    unit = 1.0 if time == "discrete" else norm(matrix) or 1.0  # a flow's constant has no units
+    size = norm(matrix)
+    if time == "discrete" and not size <= _LARGEST:
+        raise ValueError(
+            f"`A` must have a norm of at most {_LARGEST:g}, so that float64 holds its square; got "
+            f"{size:.3g}. Scale the coordinates of the state."
+        )
+    unit = 1.0 if time == "discrete" else size or 1.0  # a flow's constant has no units
     matrix /= unit
     outside = _outside(matrix, time)
     if outside is None:

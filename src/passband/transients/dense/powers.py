@@ -8,6 +8,7 @@ of a million powers costs a few hundred products. A range that starts late has f
 fast modes, and is searched without them.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from passband.transients.dense.matrices import ROUNDING, norm
 
 _GONE = 1e-20  # a mode is dropped when it has decayed to this
 _ROUGH = 0.02  # accuracy of the factors h
+_SEARCHES = 5  # that may use all their nodes, before all others use none
 
 
 class Node(NamedTuple):
@@ -38,18 +40,21 @@ class Tree:
         A: The matrix.
         error: Bound of the norm of what ``A^k`` leaves out of the powers that are meant.
         nodes: How many nodes a search may divide.
+        left: How many all searches may divide from now on.
     """
 
-    def __init__(self, A: Num[ndarray, "m m"], *, nodes: int) -> None:
+    def __init__(self, A: Num[ndarray, "m m"], *, nodes: int, left: int | None = None) -> None:
         self.A = A
         self.error = 0.0
         self.nodes = nodes
+        self.left = _SEARCHES * nodes if left is None else left
         values = np.linalg.eigvals(A)
         slowest = complex(values[np.abs(values).argmax()])
         turn = slowest / abs(slowest) if slowest else 1.0
         self._drift = A - (turn if np.imag(turn) else np.real(turn)) * np.eye(len(A))
         self._squares = [A]
         self._heights = [1.0]
+        self._highest = modes(A).bound(0)
 
     def square(self, level: int) -> Num[ndarray, "m m"]:
         """Return ``A^(2^level)``."""
@@ -61,9 +66,12 @@ class Tree:
         """Return an upper bound of ``‖Aⁱ‖`` for ``i < 2^level``, about 2 % above the largest."""
         while len(self._heights) <= level:
             j = len(self._heights) - 1
+            if (1 + _ROUGH) * self._heights[j] >= self._highest:
+                self._heights.append(self._highest)
+                continue
             P = self.square(j)
             _, ceiling = self.largest(Node(2**j, j, P, norm(P)), self._heights[j], _ROUGH)
-            self._heights.append(ceiling)
+            self._heights.append(min(ceiling, self._highest))
         return self._heights[level]
 
     def bound(self, node: Node, floor: float) -> float:
@@ -91,10 +99,10 @@ class Tree:
             if node.level == 0:
                 continue
             bound = self.bound(node, floor)
-            if left <= 0 or not bound > floor:
+            if min(left, self.left) <= 0 or not bound > floor:
                 ceiling = max(ceiling, bound)
             else:
-                left -= 1
+                left, self.left = left - 1, self.left - 1
                 stack += sorted(self._halves(node), key=lambda half: half.norm)
         return found, ceiling
 
@@ -136,6 +144,42 @@ class Alive(NamedTuple):
         P = self.tree.square(level) @ self.factor
         return Node(2**level, level, P, norm(P))
 
+    def bound(self, level: int) -> float:
+        """Return an upper bound of all norms from ``2^level`` on, by the modes."""
+        return modes(self.tree.A, self.factor).bound(2**level) + self.tree.error
+
+
+class Modes(NamedTuple):
+    """What the eigenvectors say of all powers: ``‖Mᵏ F‖ ≤ size · radiusᵏ``."""
+
+    size: float
+    radius: float
+
+    def bound(self, k: int) -> float:
+        """Return an upper bound of all norms from the power k on."""
+        return self.size * self.radius**k if self.radius <= 1 else math.inf
+
+
+def modes(M: Num[ndarray, "m m"], F: Num[ndarray, "m n"] | None = None) -> Modes:
+    """Return the bound by ``Mᵏ F = V Λᵏ V⁻¹ F``, every mode scaled alike on both sides of ``Λᵏ``.
+
+    Sharp if all modes decay alike and get in phase: then powers wander, and ranges of them cannot
+    be excluded by submultiplicativity.
+    """
+    values, V = np.linalg.eig(M)
+    try:
+        W = np.linalg.solve(V, np.eye(len(M)) if F is None else F)
+    except np.linalg.LinAlgError:
+        return Modes(math.inf, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = np.sqrt(np.maximum(np.linalg.norm(W, axis=1), 1e-300))
+        size = norm(V * scale) * norm(W / scale[:, None]) if np.isfinite(scale).all() else math.inf
+    if not math.isfinite(size):
+        return Modes(math.inf, 0.0)
+    blur = 10 * len(M) * ROUNDING * size
+    radius = float(np.abs(values).max())
+    return Modes(size * (1 + blur), radius if radius > 1 + 2 * blur else min(radius + blur, 1.0))
+
 
 def everything(A: Num[ndarray, "n n"], *, nodes: int) -> Alive:
     """Return all powers of a matrix."""
@@ -159,10 +203,11 @@ def alive_after(previous: Alive, level: int) -> Alive:
         return previous
     coupling = scipy.linalg.solve_sylvester(T[:m, :m], -T[m:, m:], T[:m, m:])
     onto = np.hstack([np.eye(m), coupling]) @ Z.conj().T
-    kept = Tree(T[:m, :m], nodes=tree.nodes)
+    kept = Tree(T[:m, :m], nodes=tree.nodes, left=tree.left)
     full = tree.square(level)
     error = norm(full - Z[:, :m] @ kept.square(level) @ onto)
-    if not error <= 1e3 * len(size) * ROUNDING * norm(full):
+    squared = min(max(1e3, 16 * 2.0**level), 1e9)  # rounding errors of powers add up
+    if not error <= squared * len(size) * ROUNDING * norm(full):
         return previous
     kept.error = tree.error + error * norm(factor)
     return Alive(kept, onto @ factor)

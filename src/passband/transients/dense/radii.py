@@ -98,7 +98,8 @@ def distance_to_instability(A: Any, *, time: Time = "discrete") -> float:
     """
     check_time(time)
     curves = curves_of(as_square(A), time, tolerance=_TOLERANCE)
-    if stability(curves).kind == "unstable":
+    still = curves.norm == 0 and time == "continuous"
+    if still or stability(curves).kind == "unstable":
         return 0.0
     z = curves.maximum(0.0).z
     return float(smallest_singular_values(curves.A, np.array([z]))[0])
