@@ -294,3 +294,14 @@ def test_outputs_and_targets_that_broadcast_are_found() -> None:
 
     assert "broadcast to (8, 8)" in broadcast["shapes"]
     assert "shapes" not in fits
+
+
+def test_probabilities_where_scores_are_meant_are_found() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Softmax(1))
+    plain = nn.Linear(4, 3)
+
+    double = found(model, sgd(model), data=(X, Y), loss=CROSS_ENTROPY, spectrum=False)
+    right = found(plain, sgd(plain), data=(X, Y), loss=CROSS_ENTROPY, spectrum=False)
+
+    assert "probabilities" in double["outputs"]
+    assert "outputs" not in right

@@ -125,6 +125,7 @@ def doctor(
 
         look("a step", check_step(model, optimizer, evaluate))
         look("shapes", _check_shapes(*compared[0]) if compared else iter(()))
+        look("outputs", _check_outputs(own, compared[0][0]) if compared else iter(()))
         look("filter", _check_filter(optimizer))
         lost = any(f.severity == "problem" and f.about in _FATAL for f in findings)
         if spectrum and not lost:
@@ -174,6 +175,24 @@ def _check_shapes(output: Any, target: Any) -> Iterator[Finding]:
             f"broadcast to {tuple(shape)}: every output may be compared with every target.",
             remedy="Give both one shape, `y[:, None]` or `output.squeeze(1)`.",
         )
+
+
+def _check_outputs(loss: Any, output: Any) -> Iterator[Finding]:
+    """Look for probabilities where cross-entropy wants scores, which it normalizes itself."""
+    scores = nn.functional.cross_entropy, nn.CrossEntropyLoss
+    if not (loss is scores[0] or isinstance(loss, scores[1])) or not isinstance(output, Tensor):
+        return
+    values = output.detach().float()
+    if values.ndim > 1 and values.shape[1] > 1 and bool((values >= 0).all()):
+        sums = values.sum(1)
+        if bool(torch.isclose(sums, torch.ones_like(sums), atol=1e-3).all()):
+            yield Finding(
+                severity="warning",
+                about="outputs",
+                what="they are probabilities, and cross-entropy takes scores (logits), of which "
+                "it makes probabilities itself: gradients are much too small.",
+                remedy="Leave the last softmax out, or use `nll_loss` on log-probabilities.",
+            )
 
 
 def _check_filter(optimizer: Optimizer) -> Iterator[Finding]:

@@ -132,6 +132,8 @@ def _check_kind(value: Any, where: str) -> None:
     if isinstance(value, (Tensor, *_CONSTANTS)):
         return
     advice = "Use `torch.as_tensor`."
+    if callable(value) and not isinstance(value, torch.nn.Module):
+        advice = "The order is UpdateJacobian(step, state)."
     if isinstance(value, torch.nn.Module):
         advice = "Use `dict(model.named_parameters())` and `torch.func.functional_call`."
     elif isinstance(value, torch.optim.Optimizer):

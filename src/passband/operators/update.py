@@ -75,6 +75,11 @@ class UpdateJacobian(LinearOperator):
     movement: float
 
     def __init__(self, step: Callable[[Any], Any], state: Any, *, check: bool = True) -> None:
+        if isinstance(getattr(step, "__self__", None), torch.optim.Optimizer):
+            raise TypeError(
+                "`step` must be a function that returns the next state; an optimizer's method "
+                "changes tensors in place. Write its update out: `lambda s: {...}`."
+            )
         self._layout = Layout(state)
         self._lives(self._layout.size, self._layout.dtype, self._layout.device)
         trial = Trial(step, state, self._layout)

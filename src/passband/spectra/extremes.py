@@ -11,6 +11,7 @@ from torch import Tensor
 
 from passband.errors import UnconvergedWarning
 from passband.operators import LinearOperator
+from passband.problem.numbers import check_numbers
 from passband.spectra.bars import error_bars
 from passband.spectra.progress import Bar, Listener
 from passband.spectra.results import Spectrum, Which
@@ -88,6 +89,7 @@ def eigenvalues(
     References:
         Parlett, *The Symmetric Eigenvalue Problem*, SIAM 1998, chapters 11 and 13.
     """
+    check_numbers(rtol=rtol, max_matvecs=max_matvecs, max_seconds=max_seconds, seed=seed)
     _check(H, k=k, which=which, rtol=rtol, max_matvecs=max_matvecs, max_seconds=max_seconds)
     began = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)

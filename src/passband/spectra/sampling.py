@@ -10,6 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from passband.operators import LinearOperator
+from passband.problem.numbers import check_numbers
 from passband.spectra.krylov import coefficients, norm, without
 from passband.spectra.start import random_direction
 
@@ -50,6 +51,7 @@ class Estimate:
 
 def check_budget(max_matvecs: int, confidence: float) -> None:
     """Refuse too few products or an impossible confidence."""
+    check_numbers(max_matvecs=max_matvecs, confidence=confidence)
     if not max_matvecs >= 6:
         raise ValueError(f"`max_matvecs` must be at least 6; got {max_matvecs!r}.")
     if not 0 < confidence < 1:

@@ -15,11 +15,13 @@ from passband.filters import Filter, design
 from passband.filters.design import knobs
 from passband.identify import filter_of
 from passband.problem.explain import brief
+from passband.problem.numbers import check_numbers
 from passband.spectra import Spectrum
 from passband.verdict.judge import Verdict, check_same_curvature
 
 _ACCURACY = 1e-6  # relative, of an edge that is found by measuring again and again
 _MEASUREMENTS = 8
+_MUCH = 10  # a factor of the learning rate
 
 
 @final
@@ -120,6 +122,7 @@ def suggest(
             f"`optimizer` must be a torch optimizer instance or a filter; got {brief(optimizer)}. "
             "The order is suggest(optimizer, spectrum)."
         )
+    check_numbers(ratio=ratio)
     sharpness, error = _sharpness(spectrum)
     if not 0 < ratio < math.inf:
         raise ValueError(f"`ratio` of sharpness to edge must be positive and finite; got {ratio}.")
@@ -176,7 +179,18 @@ def suggest(
         edge=edge,
         wanted=wanted,
         changes=changes,
-        notes=notes + more,
+        notes=notes + more + _far_apart(changes),
+    )
+
+
+def _far_apart(changes: tuple[Change, ...]) -> tuple[str, ...]:
+    """Return a word about a learning rate that would change a lot."""
+    factors = [change.value / change.now for change in changes if change.option == "lr"]
+    return tuple(
+        f"lr would change by a factor of {factor:.2g}: the edge says what this minimum tolerates, "
+        "not what training gets through on the way. Go in steps, and measure again"
+        for factor in factors
+        if not 1 / _MUCH <= factor <= _MUCH
     )
 
 

@@ -62,7 +62,9 @@ def largest_power(A: Num[ndarray, "n n"], *, among: Curve, rtol: float) -> Large
     work would be large; the bound says by how much. The eigenvectors bound all later powers: a
     lightly damped rotation returns for long, and no search would come to its end.
     """
-    best = int(np.argmax(among.norms))
+    top = int(np.argmax(among.norms))
+    rounding = np.finfo(np.float64).eps * len(A) * among.k[top]
+    best = int(np.flatnonzero(among.norms >= among.norms[top] * (1 - rounding))[0])
     found = _climbed(A, int(among.k[best]), float(among.norms[best]))
     ceiling = found.norm
     for level, alive in _octaves(A):
@@ -133,7 +135,8 @@ def _climbed(A: Num[ndarray, "n n"], k: int, size: float) -> Largest:
         around = [k for k in (found.k - stride, found.k + stride) if k >= 0]
         norms = [norm(np.linalg.matrix_power(A, k)) for k in around]
         best = int(np.argmax(norms))
-        if norms[best] > found.norm:
+        rounding = np.finfo(np.float64).eps * len(A) * around[best]  # of a power
+        if norms[best] > found.norm * (1 + rounding):
             found = Largest(around[best], norms[best], norms[best])
         else:
             stride //= 2

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from passband.errors import NonFiniteError, UnconvergedWarning
 from passband.operators import LinearOperator, UpdateJacobian
+from passband.problem.numbers import check_numbers
 from passband.spectra.multipliers import multipliers
 from passband.transients.blocks import Comparison
 from passband.transients.dense import Kreiss, growth, kreiss
@@ -201,10 +202,12 @@ def _formed(J: LinearOperator, *, steps: int) -> _Found:
         step, value, error = grown.step, grown.peak, max(grown.bound - grown.peak, 0.0)
         direction, response, settled = grown.direction, grown.response, True
     else:
-        step, value, error = int(norms.argmax()), float(norms.max()), 0.0
+        value, error = float(norms.max()), 0.0
+        noise = float(np.finfo(np.float64).eps) * len(A) * len(norms)  # of the later powers
+        step = int(np.flatnonzero(norms >= value * (1 - noise))[0])
         power = np.linalg.matrix_power(A, step)
         direction = np.linalg.svd(power)[2][0]
-        response, settled = power @ direction, False
+        response, settled = power @ direction, norm(A) <= 1 + rounding
     peak = Peak(
         step,
         value,
@@ -245,6 +248,7 @@ def _check(J: Any, *, steps: int, rtol: float) -> None:
             f"`transient` needs a LinearOperator; got {type(J).__name__}. Write "
             "`UpdateJacobian(step, state)`, or `MatrixOperator(matrix)`."
         )
+    check_numbers(steps=steps, rtol=rtol)
     if not 1 <= steps < math.inf:
         raise ValueError(f"`steps` must be a whole number, 1 or more; got {steps!r}.")
     if not 0 < rtol < 1:
