@@ -9,30 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from examined import CROSS_ENTROPY, X, Y, found, network, sgd
 from torch import Tensor, nn
 
 import passband as pb
 from passband import optim
 from passband.cli import main
-
-X, Y = torch.linspace(-1, 1, 32).view(8, 4), torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
-CROSS_ENTROPY = nn.functional.cross_entropy
-
-
-def network(*middle: nn.Module) -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(4, 8), *middle, nn.Tanh(), nn.Linear(8, 3))
-
-
-def sgd(model: nn.Module, lr: float = 0.1) -> torch.optim.SGD:
-    return torch.optim.SGD(model.parameters(), lr=lr)
-
-
-def found(model: nn.Module, optimizer: Any, **options: Any) -> dict[str, str]:
-    loss = options.pop("loss", CROSS_ENTROPY)
-    data = options.pop("data", (X, Y))
-    diagnosis = pb.doctor(model, optimizer, data, loss=loss, **options)
-    return {f.about: f"{f.severity}: {f.what} {f.remedy}" for f in diagnosis.findings}
 
 
 def test_a_healthy_training_has_no_findings() -> None:
@@ -282,26 +264,3 @@ def test_a_model_that_does_not_fit_its_data_is_one_finding() -> None:
 
     assert [finding.about for finding in diagnosis.findings] == ["loss"]
     assert "shapes cannot be multiplied" in diagnosis.findings[0].what
-
-
-def test_outputs_and_targets_that_broadcast_are_found() -> None:
-    model, y = nn.Linear(4, 1), torch.randn(8)
-    mse = nn.functional.mse_loss
-
-    with pytest.warns(UserWarning, match="target size"):
-        broadcast = found(model, sgd(model), data=(X, y), loss=mse, spectrum=False)
-    fits = found(model, sgd(model), data=(X, y[:, None]), loss=mse, spectrum=False)
-
-    assert "broadcast to (8, 8)" in broadcast["shapes"]
-    assert "shapes" not in fits
-
-
-def test_probabilities_where_scores_are_meant_are_found() -> None:
-    model = nn.Sequential(nn.Linear(4, 3), nn.Softmax(1))
-    plain = nn.Linear(4, 3)
-
-    double = found(model, sgd(model), data=(X, Y), loss=CROSS_ENTROPY, spectrum=False)
-    right = found(plain, sgd(plain), data=(X, Y), loss=CROSS_ENTROPY, spectrum=False)
-
-    assert "probabilities" in double["outputs"]
-    assert "outputs" not in right

@@ -20,7 +20,7 @@ from passband.checkup.step_checks import check_step
 from passband.errors import NotAFilterError, PassbandError, first_line
 from passband.identify import filter_of
 from passband.problem import Objective
-from passband.problem.batches import _apart, _as_loader
+from passband.problem.batches import apart, as_loader
 from passband.problem.explain import brief
 from passband.problem.losses import Takes, takes_model
 from passband.verdict import inspect, suggest
@@ -149,7 +149,7 @@ def _first(data: Any) -> tuple[Any, Finding | None]:
         return data, None
     if isinstance(data, Mapping):
         return data, None
-    for batch in data if isinstance(data, list | tuple) else _apart(_as_loader(data)):
+    for batch in data if isinstance(data, list | tuple) else apart(as_loader(data)):
         return batch, None
     return None, Finding(
         severity="problem",

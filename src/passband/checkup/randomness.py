@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from passband.problem.batches import _own_generators
+from passband.problem.batches import own_generators
 from passband.problem.randomness import fixed_randomness
 
 
@@ -15,7 +15,7 @@ from passband.problem.randomness import fixed_randomness
 def kept_randomness(model: nn.Module, data: Any) -> Generator[None]:
     """Seed the global generators inside, and put them and a loader's own back outside."""
     devices = {torch.device("cpu"), *(p.device for p in model.parameters())}
-    own = _own_generators(data)
+    own = own_generators(data)
     before = [g.get_state() for g in own]
     with ExitStack() as stack:
         for device in devices - {torch.device("meta")}:

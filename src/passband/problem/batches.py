@@ -79,7 +79,7 @@ class Batches:
             self._kept = batches
             self.counts = [self._counted(i, batch) for i, batch in enumerate(batches)]
         else:
-            self._read(_as_loader(data))
+            self._read(as_loader(data))
         if not self.counts:
             raise ValueError("the data must have at least one batch; it has none.")
         if not math.fsum(self.counts) > 0:
@@ -154,7 +154,7 @@ def _as_list(data: Any, *, pairs: bool) -> list[Any] | None:
     return list(data)
 
 
-def _as_loader(data: Any) -> Iterable[Any]:
+def as_loader(data: Any) -> Iterable[Any]:
     if isinstance(data, Dataset):
         raise TypeError(
             f"`data` must come in batches; got the data set {type(data).__name__}. "
@@ -180,13 +180,13 @@ def _left_out(loader: Any) -> int:
 
 def _seeded_pass(loader: Iterable[Any], device: torch.device) -> Iterator[Any]:
     """Yield the batches of a loader, with the same random numbers in every pass."""
-    own = _own_generators(loader)
+    own = own_generators(loader)
     before = [g.get_state() for g in own]
     try:
         for g in own:
             g.manual_seed(0)
         with fixed_randomness(0, device):
-            iterator = iter(_apart(loader))
+            iterator = iter(apart(loader))
         number = 0
         while True:
             with fixed_randomness(number, device):
@@ -201,7 +201,7 @@ def _seeded_pass(loader: Iterable[Any], device: torch.device) -> Iterator[Any]:
             g.set_state(state)
 
 
-def _apart(loader: Iterable[Any]) -> Iterable[Any]:
+def apart(loader: Iterable[Any]) -> Iterable[Any]:
     """Return a loader whose passes leave those of the given one alone.
 
     With ``persistent_workers`` a loader has a single iterator, which a second pass sets back,
@@ -214,7 +214,7 @@ def _apart(loader: Iterable[Any]) -> Iterable[Any]:
     return apart
 
 
-def _own_generators(loader: Any) -> list[torch.Generator]:
+def own_generators(loader: Any) -> list[torch.Generator]:
     """Return the generators a loader carries itself; reading must not advance them."""
     found: list[torch.Generator] = []
     if isinstance(loader, DataLoader):
