@@ -155,6 +155,7 @@ def _as_list(data: Any, *, pairs: bool) -> list[Any] | None:
 
 
 def as_loader(data: Any) -> Iterable[Any]:
+    """Return the batches of what was given for data, or raise what to give instead."""
     if isinstance(data, Dataset):
         raise TypeError(
             f"`data` must come in batches; got the data set {type(data).__name__}. "
