@@ -134,8 +134,19 @@ COSINE = 0.05001 + 0.05 * np.cos(2 * np.pi * np.arange(50) / 50)
             alpha=1.0,
             reset=True,
         ),
+        Lookahead(
+            LocalSGD(lr=2.18406, steps=5, outer_lr=2.3634, outer_momentum=0.0), k=5, alpha=0.3
+        ),
     ],
-    ids=["cosine", "cosine with momentum", "of local steps", "reset twice", "calm above", "affine"],
+    ids=[
+        "cosine",
+        "cosine with momentum",
+        "of local steps",
+        "reset twice",
+        "calm above",
+        "affine",
+        "copy",
+    ],
 )
 def test_long_periods_whose_conditions_have_a_high_degree(filter: Filter) -> None:
     assert_scan_agrees(filter, scale=1.0)

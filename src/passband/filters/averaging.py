@@ -232,7 +232,8 @@ def _copies(base: Cycle) -> list[str]:
     """Return the slots that hold the parameters at the end of a period, whatever came before."""
     M = np.eye(len(base.slots)) + base.change(base.scale * np.array([-0.7, 0.3, 1.1]))
     theta = M[:, [base.slots.index("theta")]]
-    differing = (np.abs(M - theta) > 1e-12 * np.abs(theta)).any(axis=(0, 2))
+    rounding = 1e-12 * np.abs(M).max(axis=(1, 2), keepdims=True)
+    differing = (np.abs(M - theta) > rounding).any(axis=(0, 2))
     return [base.slots[i] for i in np.flatnonzero(~differing)]
 
 
