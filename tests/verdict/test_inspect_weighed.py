@@ -172,10 +172,11 @@ def test_the_usual_groups_of_a_transformer_are_judged_at_the_largest_decay() -> 
 def test_decay_beside_the_preconditioner_is_no_curvature_however_it_was_asked_for() -> None:
     """AdamW, and Adam with its option, in groups that have no common filter."""
     ratios: list[float] = []
-    for kind, option in (
+    kinds: list[tuple[Callable[..., torch.optim.Optimizer], dict[str, bool]]] = [
         (torch.optim.AdamW, {}),
         (torch.optim.Adam, {"decoupled_weight_decay": True}),
-    ):
+    ]
+    for kind, option in kinds:
         model, data = problem()
         groups = [
             {"params": list(layer.parameters()), "betas": (beta, 0.9)}
