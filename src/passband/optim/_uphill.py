@@ -62,7 +62,7 @@ class UphillOptimizer(ByHand):
                 "`local_ascent` needs a model with `no_sync`, such as DistributedDataParallel; "
                 f"{type(model).__name__} has none."
             )
-        self.passes = Passes(
+        self.passes: Passes = Passes(
             model=model,
             same_randomness=same_randomness,
             no_sync=cast("Any", model).no_sync if local_ascent else None,

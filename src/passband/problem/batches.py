@@ -70,7 +70,7 @@ class Batches:
         self, data: Any, *, pairs: bool, device: torch.device, count: Callable[[Any], float] | None
     ) -> None:
         self._device, self._pairs, self._count = device, pairs, count or samples
-        self.told = count is not None
+        self.told: bool = count is not None
         self._kept: list[Any] | None = None
         self._loader: Iterable[Any] = ()
         self._marks: list[tuple[float, ...]] = []

@@ -45,9 +45,9 @@ class Tree:
 
     def __init__(self, A: Num[ndarray, "m m"], *, nodes: int, left: int | None = None) -> None:
         self.A = A
-        self.error = 0.0
+        self.error: float = 0.0
         self.nodes = nodes
-        self.left = _SEARCHES * nodes if left is None else left
+        self.left: float = _SEARCHES * nodes if left is None else left
         values = np.linalg.eigvals(A)
         slowest = complex(values[np.abs(values).argmax()])
         turn = slowest / abs(slowest) if slowest else 1.0
