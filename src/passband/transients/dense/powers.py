@@ -47,7 +47,7 @@ class Tree:
         self.A = A
         self.error: float = 0.0
         self.nodes = nodes
-        self.left: float = _SEARCHES * nodes if left is None else left
+        self.left: int = _SEARCHES * nodes if left is None else left
         values = np.linalg.eigvals(A)
         slowest = complex(values[np.abs(values).argmax()])
         turn = slowest / abs(slowest) if slowest else 1.0
