@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 JOBS ?= 2
 
+# Dozens of tests start an interpreter of their own. Where no byte code may be kept, each of them
+# compiles torch anew: a third of the suite's time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check types bench docs integrations dist changelog format clean
 
 demo: $(VENV)/.demo  ## train real networks, measure their minima, judge them: runs/demo/report.html

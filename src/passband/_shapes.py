@@ -1,6 +1,7 @@
 """Array shapes in signatures: jaxtyping where it is installed (tests), plain types elsewhere.
 
-The tests check every annotated shape at run time. Users pay nothing, not even a dependency.
+The tests check shapes at run time, but for those of inner loops (`tests/support/typechecks.py`).
+Users pay nothing, not even a dependency.
 """
 
 from typing import Any

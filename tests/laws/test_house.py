@@ -3,8 +3,17 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
-import passband
+import pytest
+import torch
+from beartype.roar import BeartypeException
+from jaxtyping import TypeCheckError
+from typechecks import PACKAGES
+
+import passband as pb
+from passband.optim._sharded import is_sharded
+from passband.verdict.groups import Felt
 
 HOUSE = Path(__file__).parents[2]
 LINES = 300
@@ -32,4 +41,29 @@ def test_there_is_one_version() -> None:
     cited = re.search(r"^version: (\S+)", (HOUSE / "CITATION.cff").read_text(), re.MULTILINE)
 
     assert cited is not None
-    assert {passband.__version__, cited[1].strip("\"'")} == {project}
+    assert {pb.__version__, cited[1].strip("\"'")} == {project}
+
+
+def test_every_module_with_shapes_has_them_checked() -> None:
+    options = tomllib.loads((HOUSE / "pyproject.toml").read_text())["tool"]["pytest"]
+    (listed,) = (o for o in options["ini_options"]["addopts"] if "jaxtyping-packages" in o)
+    source = HOUSE / "src"
+    shaped = {
+        ".".join(file.relative_to(source).with_suffix("").parts)
+        for file in source.rglob("*.py")
+        if "_shapes import" in file.read_text()
+    }
+
+    *names, checker = listed.partition("=")[2].split(",")
+
+    assert checker == "typechecks.check"
+    assert set(names) == {name for name in shaped if name.startswith(PACKAGES)}
+
+
+def test_the_checkers_of_types_are_on() -> None:
+    anything: Any = "no tensor"
+
+    with pytest.raises(BeartypeException):
+        is_sharded(anything)
+    with pytest.raises(TypeCheckError, match="shift"):
+        Felt(pb.MatrixOperator(torch.eye(2)), scale=torch.ones(2), shift=torch.ones(3))

@@ -1,5 +1,17 @@
-"""The checker of annotations in tests: whole numbers stand for real ones, as Python has it."""
+"""The checker of annotations in tests: whole numbers stand for real ones, as Python has it.
+
+Modules whose signatures have shapes are checked by jaxtyping (`pyproject.toml` names them), the
+others of these packages by beartype alone, which takes a tenth of the time. Not `filters`,
+`identify`, `spectra`, `transients`: their inner functions run so often that checking them takes
+as long as all other tests.
+"""
 
 from beartype import BeartypeConf, beartype
 
-check = beartype(conf=BeartypeConf(is_pep484_tower=True))
+PACKAGES = tuple(
+    f"passband.{name}"
+    for name in ("checkup", "monitor", "operators", "optim", "problem", "studies", "verdict")
+)
+
+conf = BeartypeConf(is_pep484_tower=True, claw_is_pep526=False)
+check = beartype(conf=conf)
