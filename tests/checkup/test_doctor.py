@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from examined import CROSS_ENTROPY, X, Y, found, network, sgd
+from scaled_step import Scaled
 from torch import Tensor, nn
 
 import passband as pb
@@ -195,12 +196,30 @@ def test_sparse_gradients_and_compiled_models() -> None:
     assert "second derivative" in found(compiled, hessian, spectrum=False)["compiled model"]
 
 
+@pytest.mark.parametrize("make", [torch.optim.LBFGS, Scaled])
+def test_attributes_that_optimizers_do_not_pickle_are_copied(make: Any) -> None:
+    model = network()
+    optimizer, stepped = make(model.parameters(), lr=0.1), 0
+
+    def hook(*_: Any) -> None:
+        nonlocal stepped
+        stepped += 1
+
+    optimizer.register_step_post_hook(hook)
+
+    findings = found(model, optimizer)
+
+    assert "step" not in findings
+    assert make is Scaled or set(findings) == {"filter"}
+    assert stepped == 0
+
+
 def test_a_loader_without_batches_and_wrong_arguments() -> None:
     model = network()
 
     assert "no batch" in found(model, sgd(model), data=[])["data"]
     with pytest.raises(TypeError, match="model"):
-        pb.doctor(sgd(model), model, (X, Y))  # pyright: ignore[reportArgumentType]
+        unwrap(pb.doctor)(sgd(model), model, (X, Y))
     wrong: Any = CROSS_ENTROPY
     with pytest.raises(TypeError, match=r"order is doctor\(model, optimizer, data, loss\)"):
         unwrap(pb.doctor)(model, wrong, (X, Y), sgd(model))

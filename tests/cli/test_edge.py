@@ -43,6 +43,7 @@ def test_the_catalogue_is_the_filters_that_options_make() -> None:
         (["edge", "--compare", "sgd", "usam", "--lr", "1"], "usam needs --rho"),
         (["edge", "--compare", "sgd", "--lr", "1", "--rh", "1"], "none of sgd takes --rh"),
         (["edge", "--compare"], "needs optimizers"),
+        (["edge", "sgd", "usam", "--lr", "1"], "--compare sgd usam"),
         (["edge", "torch.optim:Nothing"], "could not be imported"),
         (["edge", "torch.nn:Linear"], "class of torch optimizers"),
         (["edge", "torch.optim:SGD", "--lrr", "1"], "could not be made"),

@@ -47,7 +47,8 @@ def test_runs_and_draws_and_keeps(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["one-gradien"], "did you mean 'one-gradient'"),
+        (["one-gradien"], "no study 'one-gradien', did you mean 'one-gradient'? Known: "),
+        (["xyz"], "no study 'xyz'. Known: "),
         (["one-gradient", "--jobs", "0"], "`jobs`"),
         (["one-gradient", "--seeds", "0"], "`seeds`"),
         (["one-gradient", "--retries", "-1"], "`retries`"),

@@ -29,6 +29,13 @@ def test_a_missing_file_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no record" in capsys.readouterr().err
 
 
+def test_a_folder_without_records_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["watch", str(tmp_path)]) == 2
+    assert "holds no record of a `Monitor`, NAME.jsonl" in capsys.readouterr().err
+
+
 def test_a_file_without_records_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for content in ("import torch\n", '{"lr": 0.1}\n', "[1, 2]\n"):
         (tmp_path / "other").write_text(content)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose
 
@@ -162,6 +163,16 @@ def test_where_lr_is_solved_for_no_other_lr_is_advised() -> None:
         design(USAM, edge=1e9, rho=1e9)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("edge", [1e-3, 1e-6, 1e-9])
+def test_an_edge_far_below_the_weight_decay(edge: float, momentum: float) -> None:
+    """An edge is 2(1 + β)/α − ω then, to the digits that such a difference has."""
+    found = design(SGD, edge=edge, weight_decay=0.1, momentum=momentum)
+
+    assert found.lr == pytest.approx(2 * (1 + momentum) / (0.1 + edge), rel=1e-12)
+    assert found.edge == pytest.approx(edge, rel=1e-9, abs=1e-16)
+
+
 def test_an_edge_that_jumps_is_said_to_jump() -> None:
     """Periodic ascent never excludes 1/η: its edge leaps over there, and leaves an island."""
     with pytest.raises(
@@ -174,11 +185,12 @@ def test_an_edge_that_jumps_is_said_to_jump() -> None:
     ("family", "options", "message"),
     [
         (USAM, {}, "needs `lr` of USAM to find `rho`"),
-        (SGD, {"lr": 0.1}, "are all given"),
+        (SGD, {"lr": 0.1}, "`lr` of SGD is given, .* Leave it out"),
         (USAM, {"lr": 0.1, "rho": 0.1}, "`rho` and `lr` of USAM are all given"),
         (USAM, {"learning_rate": 0.1}, "USAM has no option `learning_rate`. Known: lr, rho"),
         (Lookahead, {}, "does not know Lookahead.* design the parts"),
         (Proximal, {}, "does not know Proximal"),
+        (torch.optim.SGD, {}, "a filter class, of `passband.filters`; got SGD of `torch.optim"),
     ],
 )
 def test_what_cannot_be_designed(
@@ -201,7 +213,7 @@ def test_of_several_places_the_first_is_found() -> None:
         turn = math.pi / 2 * (math.log10(max(value, 0.01)) + 2)
         return SimpleNamespace(value=value, edge=2 ** math.cos(turn))
 
-    assert_allclose(_by_root(made, "rho", 1.0).value, 0.1, rtol=1e-12)
+    assert_allclose(_by_root(made, "rho", 1.0, 1.0).value, 0.1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("place", [1.0, 4.0**-3, 4.0**5])
@@ -209,7 +221,7 @@ def test_a_place_that_the_search_looks_at_is_returned_as_it_is(place: float) -> 
     def made(value: float) -> Any:
         return SimpleNamespace(value=value, edge=place / value if value else math.inf)
 
-    assert _by_root(made, "rho", 1.0).value == place
+    assert _by_root(made, "rho", 1.0, 1.0).value == place
 
 
 @pytest.mark.parametrize(

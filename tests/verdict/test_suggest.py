@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from scaled_step import Scaled
 from torch import nn
 
 import passband as pb
@@ -64,6 +65,15 @@ def test_an_optimizer_without_a_formula_is_measured_again() -> None:
 
     assert change.value == pytest.approx(0.1, rel=1e-5)  # 2 (1 + 0.5) / 0.1 is 30
     assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_an_optimizer_with_attributes_of_its_own_is_measured_again() -> None:
+    optimizer = Scaled(weights(), lr=0.1, strength=2.0)
+    torch.optim.lr_scheduler.StepLR(optimizer, 1)  # puts a `step` on the instance
+
+    (change,) = suggest(optimizer, 15.0, ratio=0.5).changes
+
+    assert change.value == pytest.approx(1 / 30, rel=1e-5)  # 2 / (0.1 · 2) is 10
 
 
 def test_takes_the_largest_value_of_a_spectrum_with_its_error() -> None:

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from passband.checkup.diagnosis import Finding
 from passband.errors import PassbandWarning, first_line
+from passband.identify.transplant import copied
 from passband.optim._lists import dense
 from passband.optim._passes import Passes
 from passband.optim._uphill import UphillOptimizer
@@ -32,8 +33,10 @@ def check_step(
         optimizer: The optimizer; copied too.
         evaluate: The loss of one batch under a model.
     """
+    memo: dict[int, Any] = {}
     try:
-        twin, stepper = copy.deepcopy((model, optimizer))
+        twin = copy.deepcopy(model, memo)
+        stepper = copied(optimizer, memo)
     except Exception as error:
         yield Finding(
             severity="note",

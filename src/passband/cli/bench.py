@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
             "Run this from a checkout of the source, installed by `pip install -e '.[bench]'`."
         )
     if name not in known:
-        raise ValueError(f"no benchmark {name!r}{closest(name, known)}. Known: {', '.join(known)}.")
+        raise ValueError(f"no benchmark {name!r}{closest(name, known)} Known: {', '.join(known)}.")
     return subprocess.run([sys.executable, str(known[name]), *options], check=False).returncode
 
 

@@ -60,6 +60,11 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     import tyro
 
+    if rest and rest[0] in known:
+        raise ValueError(
+            f"one optimizer at a time; got {name} and {rest[0]}. For a table: passband edge "
+            f"--compare {name} {rest[0]} …"
+        )
     kind = known[name]
     summary = (inspect.getdoc(kind) or "").split("\n\n")[0].replace("``", "").replace("`", "")
     chosen = tyro.cli(kind, args=rest, prog=f"passband edge {name}", description=summary)

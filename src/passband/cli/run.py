@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         """
         if name not in PROGRAMS:
             raise ValueError(
-                f"no study {name!r}{closest(name, PROGRAMS)}. Known: {', '.join(PROGRAMS)}."
+                f"no study {name!r}{closest(name, PROGRAMS)} Known: {', '.join(PROGRAMS)}."
             )
         studies = PROGRAMS[name].made(quick=quick, seeds=seeds, data=data)
         unknown = [type(s).__name__ for s in studies if s.name not in STUDIES]

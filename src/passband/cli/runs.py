@@ -132,7 +132,7 @@ def _stores(folder: Path, problems: list[str]) -> list[Store]:
 def _of_study(found: list[Entry], study: str) -> list[Entry]:
     known = sorted({str(entry.configuration["study"]) for entry in found})
     if study and study not in known:
-        raise ValueError(f"no run is of {study!r}{closest(study, known)}. Known: {known}.")
+        raise ValueError(f"no run is of {study!r}{closest(study, known)} Known: {known}.")
     return [entry for entry in found if not study or entry.configuration["study"] == study]
 
 
@@ -140,7 +140,7 @@ def _list(found: Sequence[Entry], metrics: Sequence[str], console: Console) -> N
     known = dict.fromkeys(name for entry in found for name in entry.measured.metrics)
     for name in metrics:
         if name not in known:
-            raise ValueError(f"no run has measured {name!r}{closest(name, known)}.")
+            raise ValueError(f"no run has measured {name!r}{closest(name, known)}")
     room = 2 if console.width < WIDE else 4
     chosen = list(metrics) or [name for name in KEY_METRICS if name in known][:room]
     studies = dict.fromkeys(str(entry.configuration["study"]) for entry in found)

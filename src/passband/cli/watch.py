@@ -44,9 +44,14 @@ def main(arguments: Sequence[str]) -> int:
         if not seconds > 0:
             raise ValueError(f"`--seconds` must be positive; got {seconds:g}.")
         file = newest(path) if path.is_dir() else path
-        if file is None or not file.is_file():
+        if file is None:
             raise ValueError(
-                f"there is no record {str(file or path)!r}; a `Monitor` writes it. Run training "
+                f"the folder {str(path)!r} holds no record of a `Monitor`, NAME.jsonl. Run "
+                "training with `pb.Monitor` here, or give the folder or the file it writes to."
+            )
+        if not file.is_file():
+            raise ValueError(
+                f"there is no record {str(file)!r}; a `Monitor` writes it. Run training "
                 "with `pb.Monitor` here, or give the file."
             )
         if "\n" in file.read_text(encoding="utf-8", errors="replace") and not any(

@@ -1,6 +1,7 @@
 """What an option must be: one place for the wording, so every filter refuses alike."""
 
 import math
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -42,7 +43,7 @@ def check_count(**options: int) -> None:
     """Raise unless every option is a whole number, one or above."""
     for name, value in options.items():
         if not (_is_whole(value) and value >= 1):
-            raise ValueError(f"`{name}` must be a whole number, 1 or more; got {value!r}.")
+            raise ValueError(f"`{name}` must be a whole number, 1 or more; got {_shown(value)}.")
 
 
 def check_momentum(momentum: float, *, nesterov: bool) -> None:
@@ -76,7 +77,7 @@ def check_whole(**options: int) -> None:
     """Raise unless every option is a whole number, zero or above."""
     for name, value in options.items():
         if not (_is_whole(value) and value >= 0):
-            raise ValueError(f"`{name}` must be a whole number, 0 or more; got {value!r}.")
+            raise ValueError(f"`{name}` must be a whole number, 0 or more; got {_shown(value)}.")
 
 
 def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -94,4 +95,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    return _is_number(value) and not isinstance(value, bool) and float(value).is_integer()
+    return _is_number(value) and not isinstance(value, bool) and isinstance(value, Integral)
+
+
+def _shown(value: Any) -> str:
+    return f"{value!r}" + (", a float: write an int" if isinstance(value, float) else "")

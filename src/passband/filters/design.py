@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -109,7 +110,8 @@ def design(family: type[F], *, edge: float, **options: Any) -> F:
     def made(value: float) -> F:
         return family(**options, **{knob: value})
 
-    least = _unit(knob, edge) * 4.0**-_QUARTERINGS if knob == "lr" else 0.0
+    unit = _unit(knob, edge, options.get("weight_decay", 0.0))
+    least = unit * 4.0**-_QUARTERINGS if knob == "lr" else 0.0
     if not (plain := made(least)).edge > 0:
         raise ValueError(
             f"{call(plain)} has no edge, whatever `{knob}` is: it admits {plain.passband()}. "
@@ -117,7 +119,7 @@ def design(family: type[F], *, edge: float, **options: Any) -> F:
         )
     result = _in_closed_form(made, knob, edge)
     if result is None or not _reaches(result, edge):
-        result = _by_root(made, knob, edge)
+        result = _by_root(made, knob, edge, unit)
     if not _reaches(result, edge):
         raise ValueError(
             f"no `{knob}` gives {family.__name__} an edge of {edge:g}: with {call(result)} it "
@@ -148,6 +150,11 @@ def _knob(family: type[Filter] | Filter | str, options: dict[str, Any]) -> str:
             f"`design` needs a filter class; got {family!r}. Pass the class `filters.{name}`."
         )
     known = _KNOBS.get(family)
+    if known is None and not issubclass(family, Filter):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"`design` needs a filter class, of `passband.filters`; got {family.__name__} of "
+            f"`{family.__module__}`."
+        )
     if known is None:
         raise TypeError(
             f"`design` does not know {getattr(family, '__name__', family)}. Known: "
@@ -167,8 +174,9 @@ def _knob(family: type[Filter] | Filter | str, options: dict[str, Any]) -> str:
     free = [name for name in known if name not in options]
     if not free:
         raise TypeError(
-            f"{' and '.join(f'`{name}`' for name in known)} of {family.__name__} are all given, "
-            "so nothing is left to reach the edge with. Leave one out."
+            f"{' and '.join(f'`{name}`' for name in known)} of {family.__name__} "
+            f"{'is' if len(known) == 1 else 'are all'} given, so nothing is left to reach the edge "
+            f"with. Leave {'it' if len(known) == 1 else 'one'} out."
         )
     others = [name for name in missing if name != free[0]]
     if others:
@@ -180,7 +188,8 @@ def _knob(family: type[Filter] | Filter | str, options: dict[str, Any]) -> str:
 
 
 def _reaches(filter: Filter, edge: float) -> bool:
-    return abs(filter.edge - edge) <= _ACCURACY * edge
+    decay = abs(getattr(filter, "weight_decay", 0.0))  # an edge is what is left beyond it
+    return abs(filter.edge - edge) <= _ACCURACY * edge + 4 * sys.float_info.epsilon * decay
 
 
 def _in_closed_form(made: Callable[[float], F], knob: str, edge: float) -> F | None:
@@ -227,14 +236,13 @@ def _in_closed_form(made: Callable[[float], F], knob: str, edge: float) -> F | N
     return made(value)
 
 
-def _unit(knob: str, edge: float) -> float:
-    """Return the natural size of an option beside an edge."""
-    return {"lr": 2 / edge, "extrapolation": 1.0}.get(knob, 1 / edge)
+def _unit(knob: str, edge: float, decay: float) -> float:
+    """Return the natural size of an option beside an edge; weight decay adds to curvatures."""
+    return {"lr": 2 / (edge + decay), "extrapolation": 1.0}.get(knob, 1 / edge)
 
 
-def _by_root(made: Callable[[float], F], knob: str, edge: float) -> F:
+def _by_root(made: Callable[[float], F], knob: str, edge: float, unit: float) -> F:
     """Return the filter at the first place where the edge falls through the wanted one."""
-    unit = _unit(knob, edge)
     first = 0.0 if knob != "lr" else unit * 4.0**-_QUARTERINGS
     values = [first, *(unit * 4.0**j for j in range(-_QUARTERINGS + 1, _QUARTERINGS + 1))]
     reached = [made(value).edge for value in values]

@@ -40,10 +40,13 @@ def rows(filter: Any) -> list[tuple[str, str, str]]:
         table.append(("islands", _joined(passband.islands), "admitted above the edge"))
     if passband.leaks:
         table.append(("leak", _joined(passband.leaks), "saddles there attract"))
-    table += [
-        ("gain", f"{filter.gain:.6g}", "flat modes shrink by gain · λ a step"),
-        ("κ", f"{filter.kappa:.6g}", "smooth stretches follow f + (κ/2) ‖∇f‖²"),
-    ]
+    if math.isnan(filter.gain):
+        table.append(("gain", "–", "no single multiplier is the slow one"))
+    else:
+        table += [
+            ("gain", f"{filter.gain:.6g}", "flat modes shrink by gain · λ a step"),
+            ("κ", f"{filter.kappa:.6g}", "smooth stretches follow f + (κ/2) ‖∇f‖²"),
+        ]
     if 0 < edge < math.inf:
         variances = filter.noise([0.1 * edge, 0.5 * edge]).tolist()
         if not any(map(math.isnan, variances)):  # it is known how noise enters

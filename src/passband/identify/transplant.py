@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 _LONGEST_CYCLE = 10
+_HOOKS = {"_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"}
 
 
 def transplanted(optimizer: Optimizer, group: int, x: nn.Parameter) -> Optimizer:
@@ -43,19 +44,12 @@ def _holding(
     """Return a copy of an optimizer that holds ``x`` alone, in one group.
 
     Without state, or with that of the group's first parameter at rest.
-
-    ``copy.deepcopy`` would lose every attribute that `Optimizer` does not pickle, and keep a
-    scheduler's wrapper of ``step``, which steps the original.
     """
     sources = optimizers_of(optimizer)
-    twins = [object.__new__(type(source)) for source in sources]
-    memo: dict[int, Any] = {id(s): twin for s, twin in zip(sources, twins, strict=True)}
+    memo: dict[int, Any] = {id(source.state): defaultdict(dict) for source in sources}
     for source in sources:
-        memo[id(source.state)] = defaultdict(dict)
         memo |= {id(p): x for options in source.param_groups for p in options["params"]}
-    for source, twin in zip(sources, twins, strict=True):
-        own = {name: value for name, value in vars(source).items() if name != "step"}
-        vars(twin).update({name: copy.deepcopy(value, memo) for name, value in own.items()})
+    twins = optimizers_of(copied(optimizer, memo))
     emptied: set[int] = set()
     for twin in twins:
         if id(twin.param_groups) not in emptied:
@@ -71,6 +65,29 @@ def _holding(
         for source, twin in zip(sources, twins, strict=True):
             p = source.param_groups[group]["params"][0]
             twin.state[x] = _at_rest(source.state.get(p, {}), p, x)
+    return twins[0]
+
+
+def copied(optimizer: Optimizer, memo: dict[int, Any]) -> Optimizer:
+    """Return a copy of an optimizer, and of those it holds, with every attribute.
+
+    ``copy.deepcopy`` would lose each that `Optimizer` does not pickle, and keep a scheduler's
+    wrapper of ``step``, which steps the original. Hooks stay with the original: they would tell of
+    steps that training never takes.
+
+    Args:
+        optimizer: The original; not touched.
+        memo: As in ``copy.deepcopy``: what stands for what in the copy. Added to.
+    """
+    sources = optimizers_of(optimizer)
+    twins = [object.__new__(type(source)) for source in sources]
+    memo |= {id(source): twin for source, twin in zip(sources, twins, strict=True)}
+    for source, twin in zip(sources, twins, strict=True):
+        for name, value in vars(source).items():
+            if name in _HOOKS:
+                setattr(twin, name, OrderedDict())
+            elif name != "step":
+                setattr(twin, name, copy.deepcopy(value, memo))
     return twins[0]
 
 

@@ -1,6 +1,5 @@
 """From a measured sharpness to the option of the optimizer that puts its edge there."""
 
-import copy
 import dataclasses
 import math
 import warnings
@@ -14,6 +13,7 @@ from passband.errors import FilterWarning, NotAFilterError
 from passband.filters import Filter, design
 from passband.filters.design import knobs
 from passband.identify import filter_of
+from passband.identify.transplant import copied
 from passband.problem.explain import brief
 from passband.problem.numbers import check_numbers
 from passband.spectra import Spectrum
@@ -281,7 +281,7 @@ def _remeasured(
     """
     if not 0 < edge < math.inf:
         raise ValueError(f"the edge must be positive and finite to be moved; it is {edge:g}.")
-    trial = copy.deepcopy(optimizer)
+    trial = copied(optimizer, {})
     options = trial.param_groups[group]
     now = lr = float(options["lr"])
     for _ in range(_MEASUREMENTS):
