@@ -24,11 +24,11 @@ ADAM = torch.optim.Adam([torch.zeros(1, requires_grad=True)])
         ("max_seconds", lambda text: eigenvalues(H, max_seconds=text)),
         ("max_matvecs", lambda text: trace(H, max_matvecs=text)),
         ("steps", lambda text: pb.transient(H, steps=text)),
-        ("ratio", lambda text: pb.suggest(SGD, 10.0, ratio=text)),
+        ("ratio", lambda text: unwrap(pb.suggest)(SGD, 10.0, ratio=text)),
     ],
 )
 def test_a_number_in_quotes(name: str, call: Callable[[Any], Any]) -> None:
-    with pytest.raises(TypeError, match=rf"`{name}` must be a number; got '60'|parameter.*{name}"):
+    with pytest.raises(TypeError, match=rf"`{name}` must be a number; got '60'"):
         call("60")
 
 
