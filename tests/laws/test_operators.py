@@ -161,7 +161,7 @@ def test_no_columns_give_no_columns(operator: LinearOperator) -> None:
 @pytest.mark.parametrize(
     ("error", "words", "v"),
     [
-        (TypeError, "multiplies tensors; got list|parameter 'v'", [1.0] * N),
+        (TypeError, "multiplies tensors; got list", [1.0] * N),
         (ValueError, r"of size 14 acts on vectors of shape \(14,\)", torch.ones(N + 1)),
         (ValueError, "acts on vectors", torch.ones(N, 1, 1)),
         (ValueError, r"torch.float64 on cpu; got a vector in torch.float32", torch.ones(N)),
