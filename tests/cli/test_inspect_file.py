@@ -148,8 +148,9 @@ def test_bad_paths_and_checkpoints(subject: Path, capsys: pytest.CaptureFixture[
     [
         ("mine.py", "import no_such_module\n", "No module named 'no_such_module'", "runpy"),
         ("mine.py", "x = (1,\n", "SyntaxError", "runpy"),
-        ("mine.py", "def f():\n    raise KeyError('mine')\nf()\n", "line 2, in f", "inspect_file"),
+        ("mine.py", "def f():\n    raise KeyError('mine')\nf()\n", "line 2, in f", "user_file"),
         ("weights.pt", "", "--checkpoint", "Traceback"),
+        ("mine.py", "raise SystemExit(3)\n", "ended itself, by `sys.exit(3)`", "Traceback"),
     ],
 )
 def test_a_file_that_cannot_be_run_shows_its_own_lines(

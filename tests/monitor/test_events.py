@@ -98,17 +98,23 @@ def test_a_probe_that_fails_does_not_end_training() -> None:
     assert "is nan" in monitor.events[0].message
 
 
-def test_out_of_memory_falls_back_to_smaller_batches() -> None:
-    def greedy(out: Tensor, y: Tensor) -> Tensor:
-        if len(out) > 6 and armed:
+class Greedy:
+    """A loss that has no room for more than six samples, once it is armed."""
+
+    armed = False
+
+    def __call__(self, out: Tensor, y: Tensor) -> Tensor:
+        if len(out) > 6 and self.armed:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return MSE(out, y)
 
-    armed = False
+
+def test_out_of_memory_falls_back_to_smaller_batches() -> None:
+    greedy = Greedy()
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     monitor = quiet(model, greedy, (X, Y), optimizer, every=1)
-    armed = True
+    greedy.armed = True
 
     probe = monitor.step()
 
@@ -135,16 +141,11 @@ def test_a_budget_whose_first_gradient_fails_does_not_end_training() -> None:
 
 
 def test_a_budget_whose_first_gradient_needs_too_much_memory_takes_smaller_batches() -> None:
-    def greedy(out: Tensor, y: Tensor) -> Tensor:
-        if len(out) > 6 and armed:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return MSE(out, y)
-
-    armed = False
+    greedy = Greedy()
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     monitor = quiet(model, greedy, (X, Y), optimizer, budget=1e-6)
-    armed = True
+    greedy.armed = True
 
     with monitor:
         pass

@@ -8,8 +8,7 @@ from typing import final
 import tyro
 
 import passband as pb
-from passband.cli.beside import importable
-from passband.cli.inspect_file import load, restore
+from passband.cli.user_file import training_of
 
 _DESCRIPTION = """Examine the training that a Python file defines, and take one careful step on a
 copy of it. Each finding comes with its remedy; the exit status is 1 if one is a problem.
@@ -41,10 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(
         Options, args=list(arguments), prog="passband doctor", description=_DESCRIPTION
     )
-    with importable(options.file.parent):
-        subject = load(options.file)
-        if options.checkpoint is not None:
-            restore(subject, options.checkpoint)
+    with training_of(options.file, options.checkpoint) as subject:
         diagnosis = pb.doctor(
             subject["model"],
             subject["optimizer"],

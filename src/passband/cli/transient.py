@@ -9,7 +9,7 @@ import tyro
 
 import passband as pb
 from passband.cli.beside import importable
-from passband.cli.inspect_file import run
+from passband.cli.user_file import run
 
 _DESCRIPTION = """What eigenvalues of a training step do not show: how far a small change grows
 before it settles, its Kreiss constant, and where the worst one sits, by player and layer.
