@@ -1,8 +1,10 @@
 """Intervals and passbands as values."""
 
 import math
+from typing import Any
 
 import numpy as np
+import pytest
 
 from passband.filters import SGD, USAM, Interval, Passband, Proximal
 
@@ -90,6 +92,9 @@ def test_contains_keeps_the_shape() -> None:
     assert not passband.contains(np.nan)
     assert 1.0 in passband
     assert -5.0 not in passband
+    several: Any = np.array([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"one curvature; got 2\. `contains` takes many"):
+        _ = several in passband
 
 
 def test_filters_and_passbands_are_values() -> None:

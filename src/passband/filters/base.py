@@ -105,7 +105,7 @@ class Filter(ABC):
         """Return every admissible curvature, ``{λ real : radius(λ) ≤ 1}``, of both signs.
 
         The boundaries are found algebraically and completely, not on a grid; see
-        `passband.filters.crossings`. Milliseconds.
+        `passband.filters.crossings`. Milliseconds; seconds for long periods with memory.
         """
         return self._passband()
 

@@ -131,7 +131,12 @@ class Passband:
         return inside
 
     def __contains__(self, lam: float) -> bool:
-        return any(lam in interval for interval in self.intervals)
+        inside = self.contains(lam)
+        if inside.ndim:
+            raise ValueError(
+                f"`in` asks about one curvature; got {inside.size}. `contains` takes many."
+            )
+        return bool(inside)
 
     def __iter__(self) -> Iterator[Interval]:
         return iter(self.intervals)
