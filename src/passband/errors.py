@@ -85,7 +85,7 @@ def first_line(error: BaseException) -> str:
         >>> first_line(ValueError("what must hold.\nWhat came.")), first_line(MemoryError())
         ('what must hold.', '')
     """
-    return next(iter(str(error).splitlines()), "")
+    return next(iter(str(error).strip().splitlines()), "")
 
 
 def require(module: str, *, extra: str) -> None:

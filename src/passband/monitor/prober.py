@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from passband.errors import NotAFilterError, UnconvergedWarning
+from passband.errors import NotAFilterError, UnconvergedWarning, first_line
 from passband.filters import Filter
 from passband.monitor.probe import Probe
 from passband.monitor.shares import Shares
@@ -165,7 +165,7 @@ class Prober:
         try:
             return plan(self.optimizer, self.objective, gradient_norm=gradient_norm), ""
         except NotAFilterError as error:
-            return None, f"no filter: {str(error).splitlines()[0]}"
+            return None, f"no filter: {first_line(error)}"
 
     def _preconditioned(self) -> tuple[Tensor | None, Tensor | None]:
         """Return the preconditioner, and the weight decay that it weighs, if they can be read."""

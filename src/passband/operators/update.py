@@ -8,7 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from passband._shapes import Float
-from passband.errors import NonFiniteError, PassbandError
+from passband.errors import NonFiniteError, PassbandError, first_line
 from passband.operators.base import LinearOperator
 from passband.operators.state import Layout, Leaf
 from passband.operators.trial import Trial
@@ -176,7 +176,7 @@ def _inner(first: Any, second: Any) -> Tensor:
 
 
 def _undifferentiable(error: RuntimeError) -> Exception:
-    reason = str(error).strip().splitlines()[0]
+    reason = first_line(error)
     if "modified by an inplace operation" in reason:
         return PassbandError(
             "a tensor that the step computes with was changed in place since the Jacobian was "
