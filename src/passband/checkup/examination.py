@@ -23,6 +23,7 @@ from passband.problem import Objective
 from passband.problem.batches import apart, as_loader
 from passband.problem.explain import brief
 from passband.problem.losses import Takes, takes_model
+from passband.problem.wrapped import unwrapped
 from passband.verdict import inspect, suggest
 
 _FATAL = {"loss", "gradients"}
@@ -85,6 +86,7 @@ def doctor(
     """
     if not isinstance(model, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"`doctor` needs the model, a torch module, first; got {brief(model)}.")
+    optimizer = unwrapped(optimizer)
     if not isinstance(optimizer, Optimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
             f"`doctor` needs a torch optimizer instance second; got {brief(optimizer)}. "

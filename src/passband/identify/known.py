@@ -12,6 +12,7 @@ from passband.errors import FilterWarning, NotAFilterError
 from passband.filters import Filter
 from passband.identify.checks import check_group, check_optimizer
 from passband.identify.measurement import measure
+from passband.problem.wrapped import unwrapped
 
 Group = Mapping[str, Any]
 Read = Callable[[Group, float | None], Filter]
@@ -49,6 +50,7 @@ def filter_of(
         >>> round(filter_of(torch.optim.SGD([weights], lr=0.1)).edge, 9)
         20.0
     """
+    optimizer = unwrapped(optimizer)
     check_optimizer("filter_of", optimizer)
     groups = optimizer.param_groups
     check_group(optimizer, group or 0)

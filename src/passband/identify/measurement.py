@@ -18,6 +18,7 @@ from passband.filters.without import WITHOUT_FILTER
 from passband.identify.checks import check_group, check_optimizer
 from passband.identify.recursion import Recursion, fit
 from passband.identify.replica import Frozen, Replica
+from passband.problem.wrapped import unwrapped
 
 _BURN_IN = 7  # steps with random targets, so that no slot of the state is at rest
 _STEPS = 20  # observed steps: enough for recursions of order 8
@@ -85,6 +86,7 @@ def measure(optimizer: Optimizer, group: int = 0) -> Measured:
         >>> round(measure(sgd).edge, 6)
         38.0
     """
+    optimizer = unwrapped(optimizer)
     check_optimizer("measure", optimizer)
     check_group(optimizer, group)
     subject = _Subject(optimizer, group)

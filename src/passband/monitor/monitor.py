@@ -28,6 +28,7 @@ from passband.problem import Objective
 from passband.problem.explain import brief
 from passband.problem.losses import Takes
 from passband.problem.sharded import is_fully_sharded
+from passband.problem.wrapped import unwrapped
 
 OnEvent = Literal["warn", "stop", "silent"] | Callable[[Event], object]
 
@@ -138,6 +139,7 @@ class Monitor:
         takes: Takes = "auto",
         count: Callable[[Any], float] | None = None,
     ) -> None:
+        optimizer = unwrapped(optimizer)
         if not isinstance(optimizer, Optimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(
                 f"`optimizer` must be a torch optimizer instance; got {brief(optimizer)}. "

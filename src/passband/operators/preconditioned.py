@@ -13,6 +13,7 @@ from passband.operators.base import LinearOperator
 from passband.operators.hessian import Hessian
 from passband.problem import Objective
 from passband.problem.sharded import whole
+from passband.problem.wrapped import unwrapped
 
 
 @final
@@ -86,6 +87,7 @@ def is_adaptive(optimizer: Optimizer) -> bool:
 
 def _stepping(optimizer: Optimizer) -> Optimizer:
     """Return the optimizer whose state weighs the step: the base of one that wraps it."""
+    optimizer = unwrapped(optimizer)
     base = getattr(optimizer, "base", None)
     return base if isinstance(base, Optimizer) else optimizer
 

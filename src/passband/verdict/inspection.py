@@ -14,6 +14,7 @@ from passband.problem import Objective
 from passband.problem.explain import brief
 from passband.problem.finite import all_finite
 from passband.problem.losses import Takes
+from passband.problem.wrapped import unwrapped
 from passband.spectra import Spectrum, eigenvalues
 from passband.spectra.whole import WRITTEN
 from passband.verdict.groups import Felt, Plan, climbed, decayed, plan
@@ -80,6 +81,7 @@ def inspect(
     """
     if not isinstance(k, int) or k < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"`k` must be a whole number, 1 or more; got {k!r}.")
+    optimizer = unwrapped(optimizer)
     if not isinstance(optimizer, Optimizer | Filter):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
             "`optimizer` must be a torch optimizer instance or a filter; got "

@@ -16,6 +16,7 @@ from passband.identify import filter_of
 from passband.identify.transplant import copied
 from passband.problem.explain import brief
 from passband.problem.numbers import check_numbers
+from passband.problem.wrapped import unwrapped
 from passband.spectra import Spectrum
 from passband.verdict.judge import Verdict, check_same_curvature
 
@@ -117,6 +118,7 @@ def suggest(
         >>> suggestion.changes[0].option, round(suggestion.changes[0].value, 6)
         ('lr', 0.04)
     """
+    optimizer = unwrapped(optimizer)
     if not isinstance(optimizer, Optimizer | Filter):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
             f"`optimizer` must be a torch optimizer instance or a filter; got {brief(optimizer)}. "
