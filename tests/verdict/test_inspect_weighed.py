@@ -259,9 +259,9 @@ def test_an_adaptive_optimizer_that_never_stepped_has_no_preconditioner() -> Non
 @pytest.mark.parametrize("lr", [0.1, 0.3])
 def test_measured_optimizers_may_have_several_groups(lr: float) -> None:
     model, data = problem()
-    groups: Any = [{"params": [p]} for p in model.parameters()]
+    *others, last = model.parameters()
     one = torch.optim.Adagrad(model.parameters(), lr=0.1)
-    many = torch.optim.Adagrad([*groups[:-1], {**groups[-1], "lr": lr}], lr=0.1)
+    many = torch.optim.Adagrad([{"params": others}, {"params": [last], "lr": lr}], lr=0.1)
     for optimizer in (one, many):
         mse(model(data[0]), data[1]).backward()
         optimizer.step()
