@@ -107,3 +107,15 @@ def test_beside_a_multiplier_that_is_always_one_the_others_are_seen_to_cross(b: 
     assert drift.exit == "+1"
     assert drift.zeros is not None
     assert_allclose(drift.zeros, [0, b], rtol=1e-10)
+
+
+def test_a_change_of_sign_that_no_polynomial_resolves_is_found() -> None:
+    """A jump, as rounding makes of a polynomial of high degree: halved until nothing is left."""
+
+    def jump(mu: ndarray) -> ndarray:
+        return np.sign(mu - 0.3) + 1e-3 * mu
+
+    found = real_roots(jump, degree=100, scale=1.0)
+
+    assert found is not None
+    assert_allclose(found, [0.3], rtol=1e-3)
