@@ -190,7 +190,8 @@ def test_an_edge_that_jumps_is_said_to_jump() -> None:
         (USAM, {"learning_rate": 0.1}, "USAM has no option `learning_rate`. Known: lr, rho"),
         (Lookahead, {}, "does not know Lookahead.* design the parts"),
         (Proximal, {}, "does not know Proximal"),
-        (torch.optim.SGD, {}, "a filter class, of `passband.filters`; got SGD of `torch.optim"),
+        (torch.optim.SGD, {}, "one of `passband.filters`; got <class .torch"),
+        (3, {}, "one of `passband.filters`; got 3"),
     ],
 )
 def test_what_cannot_be_designed(
@@ -198,6 +199,12 @@ def test_what_cannot_be_designed(
 ) -> None:
     with pytest.raises(TypeError, match=message):
         design(family, edge=5.0, **options)
+
+
+@pytest.mark.parametrize("decay", [-5.0, float("nan"), "0.1"])
+def test_a_weight_decay_is_no_negative_number(decay: Any) -> None:
+    with pytest.raises(ValueError, match="`weight_decay` must be"):
+        design(SGD, edge=5.0, weight_decay=decay)
 
 
 @pytest.mark.parametrize("edge", [0.0, -1.0, float("nan"), float("inf")])

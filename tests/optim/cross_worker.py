@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from typing_extensions import override
 
 from passband import optim
+from passband.errors import PassbandError
 
 
 class Case(NamedTuple):
@@ -218,8 +219,10 @@ def main() -> None:
     }
     for name in METHODS:
         found[f"ddp {name}"] = on_shares(name, "ddp", rank, world)
-        if name != "hessian":
+        try:
             found[f"fsdp {name}"] = on_shares(name, "fsdp", rank, world)
+        except PassbandError as error:
+            found[f"fsdp {name}"] = str(error)
     found["local"] = local_ascent(rank, world)
     every: list[Any] = [None] * world
     torch.distributed.all_gather_object(every, found)

@@ -75,17 +75,24 @@ def distributed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, list
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["ddp", "fsdp"])
-@pytest.mark.parametrize("name", cross.METHODS)
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [(n, h) for n in cross.METHODS for h in ("ddp", "fsdp") if (n, h) != ("hessian", "fsdp")],
+)
 def test_shared_data_is_the_whole_data(name: str, how: str, distributed: list[Any]) -> None:
-    if (name, how) == ("hessian", "fsdp"):
-        pytest.skip("sharded parameters do not keep the graph that a Hessian product needs")
-
     alone = cross.on_shares(name, "alone", 0, 1)
 
     for found in distributed:
         for p, q in zip(found[f"{how} {name}"], alone, strict=True):
             torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.slow
+def test_a_hessian_product_of_sharded_parameters_is_refused(
+    distributed: list[Any],
+) -> None:
+    for found in distributed:
+        assert "Sharded models (FSDP) do not keep" in found["fsdp hessian"]
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """The checker of annotations in tests: whole numbers stand for real ones, as Python has it.
 
 Modules whose signatures have shapes are checked by jaxtyping (`pyproject.toml` names them), the
-others of these packages by beartype alone, which takes a tenth of the time. Not `filters`,
+others of these packages by beartype alone, which costs less a call. Not `filters`,
 `identify`, `spectra`, `transients`: their inner functions run so often that checking them takes
 as long as all other tests.
 """

@@ -22,7 +22,7 @@ from passband.filters.ascent_variants import (
 )
 from passband.filters.averaging import ScheduleFree
 from passband.filters.base import Filter
-from passband.filters.checks import check_positive
+from passband.filters.checks import check_nonnegative, check_positive
 from passband.filters.distributed import EF21, Delayed, LocalSGD
 from passband.filters.games import Extragradient, Optimistic
 from passband.filters.memory import (
@@ -110,7 +110,9 @@ def design(family: type[F], *, edge: float, **options: Any) -> F:
     def made(value: float) -> F:
         return family(**options, **{knob: value})
 
-    unit = _unit(knob, edge, options.get("weight_decay", 0.0))
+    decay = options.get("weight_decay", 0.0)
+    check_nonnegative(weight_decay=decay)
+    unit = _unit(knob, edge, decay)
     least = unit * 4.0**-_QUARTERINGS if knob == "lr" else 0.0
     if not (plain := made(least)).edge > 0:
         raise ValueError(
@@ -149,15 +151,14 @@ def _knob(family: type[Filter] | Filter | str, options: dict[str, Any]) -> str:
         raise TypeError(
             f"`design` needs a filter class; got {family!r}. Pass the class `filters.{name}`."
         )
-    known = _KNOBS.get(family)
-    if known is None and not issubclass(family, Filter):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not (isinstance(family, type) and issubclass(family, Filter)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
-            f"`design` needs a filter class, of `passband.filters`; got {family.__name__} of "
-            f"`{family.__module__}`."
+            f"`design` needs a filter class, one of `passband.filters`; got {family!r}."
         )
+    known = _KNOBS.get(family)
     if known is None:
         raise TypeError(
-            f"`design` does not know {getattr(family, '__name__', family)}. Known: "
+            f"`design` does not know {family.__name__}. Known: "
             f"{', '.join(kind.__name__ for kind in _KNOBS)}. Of a composite, design the parts."
         )
     fields = {field.name: field for field in dataclasses.fields(family)}  # pyright: ignore[reportArgumentType]
